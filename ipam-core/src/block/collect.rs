@@ -1,0 +1,60 @@
+//! Giving back what has been in cooldown for long enough, and tidying the metadata.
+
+use crate::ip::Ordinal;
+use crate::model::{Block, Timestamp};
+
+impl Block {
+    /// Returns the block as an allocator must see it: ordinals whose cooldown has passed are free again.
+    ///
+    /// Freed ordinals join the end of the queue in ascending order; records without ordinals are removed. With a
+    /// negative cooldown every ordinal in cooldown is freed. The sequence number stays: whoever writes the block
+    /// lets it grow.
+    ///
+    /// Source: calico `libcalico-go/lib/ipam/ipam_block.go::garbageCollect`.
+    #[must_use]
+    pub fn collected(mut self, now: Timestamp, cooldown_seconds: i64) -> Self {
+        let limit = now.minus_seconds(cooldown_seconds);
+        let cold: Vec<Ordinal> = self
+            .taken()
+            .filter(|(_, record)| {
+                record.released_at.is_some_and(|at| cooldown_seconds < 0 || at <= limit)
+            })
+            .map(|(ordinal, _)| ordinal)
+            .collect();
+        for ordinal in cold {
+            if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
+                *allocation = None;
+            }
+            self.unallocated.push(ordinal);
+            if let Some(numbers) = &mut self.sequence_number_for_allocation {
+                numbers.remove(&ordinal);
+            }
+        }
+        self.without_unused_records()
+    }
+
+    fn without_unused_records(mut self) -> Self {
+        let Some(records) = self.attributes.take() else { return self };
+        let mut used = vec![false; records.len()];
+        for index in self.allocations.iter().flatten() {
+            if let Some(used) = used.get_mut(*index) {
+                *used = true;
+            }
+        }
+        let mut next = 0;
+        let new_index: Vec<usize> = used
+            .iter()
+            .map(|used| {
+                let index = next;
+                next += usize::from(*used);
+                index
+            })
+            .collect();
+        for index in self.allocations.iter_mut().flatten() {
+            *index = new_index.get(*index).copied().unwrap_or(*index);
+        }
+        let kept = records.into_iter().zip(used).filter_map(|(record, used)| used.then_some(record));
+        self.attributes = Some(kept.collect());
+        self
+    }
+}

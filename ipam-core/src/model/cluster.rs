@@ -1,0 +1,52 @@
+//! The stored facts about the cluster.
+
+use serde::{Deserialize, Serialize};
+
+use super::json::Unknown;
+use super::{Resource, ResourceKind, Timestamp, Uid};
+
+/// Facts about the cluster, among them whether the datastore may be used.
+pub type ClusterInformation = Resource<ClusterInformationSpec>;
+
+/// What is known of the cluster.
+///
+/// Source: calico `api/pkg/apis/projectcalico/v3/clusterinfo.go`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClusterInformationSpec {
+    /// 32 hexadecimal digits, given once.
+    #[serde(rename = "clusterGUID", default, skip_serializing_if = "String::is_empty")]
+    pub cluster_guid: String,
+    /// A comma-separated list such as `k8s,bgp`.
+    #[serde(rename = "clusterType", default, skip_serializing_if = "String::is_empty")]
+    pub cluster_type: String,
+    /// The version of Calico that wrote it.
+    #[serde(rename = "calicoVersion", default, skip_serializing_if = "String::is_empty")]
+    pub calico_version: String,
+    /// False while an administrator has locked the datastore. Stock nodes crash where it is missing.
+    #[serde(rename = "datastoreReady", default, skip_serializing_if = "Option::is_none")]
+    pub datastore_ready: Option<bool>,
+    /// The edition of Calico.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl ClusterInformation {
+    /// The only name that exists.
+    pub const NAME: &str = "default";
+
+    /// Makes the record of a cluster that nobody has described yet: ready for use.
+    #[must_use]
+    pub fn fresh(uid: Uid, guid: Uid, now: Timestamp) -> Self {
+        let spec = ClusterInformationSpec {
+            cluster_guid: guid.digits(),
+            datastore_ready: Some(true),
+            ..ClusterInformationSpec::default()
+        };
+        let mut resource = Self::new(ResourceKind::ClusterInformation, Self::NAME, spec);
+        resource.metadata.uid = uid.to_string();
+        resource.metadata.creation_timestamp = Some(now);
+        resource
+    }
+}

@@ -1,0 +1,44 @@
+//! Who holds an address, in words.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::Attributes;
+
+/// Who holds an address, as its metadata tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// The handle, without what an old defect left behind a carriage return.
+    pub handle: Option<String>,
+    /// What is known of the owner, such as `pod`, `namespace` and `node`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Holder {
+    /// Reads the metadata of an address.
+    #[must_use]
+    pub fn of(record: &Attributes) -> Self {
+        Self {
+            handle: record.handle().map(str::to_owned),
+            attributes: record.secondary.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Returns one attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let handle = self.handle.as_deref();
+        match (self.attribute("namespace"), self.attribute("pod"), self.attribute("type"), handle) {
+            (Some(namespace), Some(pod), _, _) => write!(f, "pod {namespace}/{pod}"),
+            (_, _, Some(kind), _) => write!(f, "{kind} of node {}", self.attribute("node").unwrap_or("?")),
+            (_, _, None, Some(handle)) => write!(f, "handle {handle}"),
+            (_, _, None, None) => f.write_str("nobody in particular"),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Planning: a request and what has been read so far go in, the next step comes out.
+//!
+//! A plan is a pure function that is run again from the start each time more has been read. It never changes
+//! anything: it returns a transaction whose compares say what it depended on. One file per family of requests.
+
+mod assign;
+mod bind;
+mod claim;
+mod facts;
+mod held;
+mod holder;
+mod release;
+mod release_address;
+mod resources;
+mod seek;
+mod snapshot;
+
+pub use assign::{
+    AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, NodeRule, PoolOrder, Replay,
+    Rules, Want,
+};
+pub use bind::{Bind, Unbind};
+pub use claim::ClaimBlocks;
+pub use held::{Held, HeldAddress};
+pub use holder::Holder;
+pub use release::{HandleTarget, Release};
+pub use release_address::{AddressTarget, ReleaseAddresses, Released};
+pub use resources::{Applied, ApplyResources, DeletePool, Manifest, Outcome as ApplyOutcome};
+pub use seek::How;
+pub use snapshot::{ReadAll, Snapshot};
+
+use crate::kv::{Lookup, Missing, Op, Read, Txn, View};
+use crate::model::Timestamp;
+use crate::refusal::Refusal;
+
+/// Something that is asked of the store.
+pub trait Request {
+    /// The answer.
+    type Reply: Clone;
+
+    /// Says what to do, given what has been read.
+    ///
+    /// The same request is planned several times with more to look at each time; `now` stays the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Read`] where something must be read first, [`Halt::Refuse`] where it must not be done.
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>>;
+}
+
+/// The result of a part of a plan.
+pub type Planned<T> = Result<T, Halt>;
+
+/// Why a plan stops before its end.
+#[derive(Debug)]
+pub enum Halt {
+    /// These must be read first.
+    Read(Vec<Read>),
+    /// It must not be done.
+    Refuse(Box<Refusal>),
+}
+
+impl From<Missing> for Halt {
+    fn from(missing: Missing) -> Self {
+        Self::Read(missing.0)
+    }
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(Box::new(refusal))
+    }
+}
+
+impl From<crate::model::DecodeError> for Halt {
+    fn from(error: crate::model::DecodeError) -> Self {
+        Refusal::Corrupt(error).into()
+    }
+}
+
+/// What a plan comes to.
+#[derive(Clone, Debug)]
+pub enum Outcome<R> {
+    /// These changes, under the compares that follow from what was looked at; then the reply is true.
+    Write {
+        /// The changes.
+        ops: Vec<Op>,
+        /// The answer once they are made.
+        reply: R,
+    },
+    /// Nothing needs to change.
+    Done(R),
+}
+
+/// What to do next about a request.
+#[derive(Debug)]
+pub enum Step<R> {
+    /// Read these at once, then plan again.
+    Read(Vec<Read>),
+    /// Commit this; if its compares fail, take over what it read instead and plan again.
+    Commit {
+        /// The transaction.
+        txn: Txn,
+        /// The answer once it is applied.
+        reply: R,
+    },
+    /// The answer; nothing needs to change.
+    Done(R),
+    /// It must not be done.
+    Refused(Box<Refusal>),
+}
+
+/// The most entries of a list of one transaction; etcd's limit leaves room for what a driver may add.
+pub const TXN_OPS_MAX: usize = 100;
+
+/// Plans the next step of a request.
+pub fn step<R: Request>(request: &R, view: &View, now: Timestamp) -> Step<R::Reply> {
+    let mut lookup = Lookup::new(view);
+    let (ops, reply) = match request.plan(&mut lookup, now) {
+        Err(Halt::Read(reads)) => return Step::Read(reads),
+        Err(Halt::Refuse(refusal)) => return Step::Refused(refusal),
+        Ok(Outcome::Done(reply)) => return Step::Done(reply),
+        Ok(Outcome::Write { ops, reply }) => (ops, reply),
+    };
+    match lookup.into_txn(ops) {
+        Err(Missing(reads)) => Step::Read(reads),
+        Ok(txn) => match txn.then.len().max(txn.compares.len()) {
+            ops if ops > TXN_OPS_MAX => {
+                Step::Refused(Box::new(Refusal::TooLarge { ops, max: TXN_OPS_MAX }))
+            }
+            _ => Step::Commit { txn, reply },
+        },
+    }
+}
+
+/// Plans a request to the end and changes nothing: the reply says what would be true.
+#[derive(Clone, Debug)]
+pub struct DryRun<R>(pub R);
+
+impl<R: Request> Request for DryRun<R> {
+    type Reply = R::Reply;
+
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
+        match self.0.plan(lookup, now)? {
+            Outcome::Write { reply, .. } | Outcome::Done(reply) => Ok(Outcome::Done(reply)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Releasing what handles hold.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::block::{self, Freed};
+use crate::ip::Cidr;
+use crate::kv::{Key, Lookup, Op, Range, Read};
+use crate::model::{Attributes, Block, Config, DecodeError, Handle, HandleId, Timestamp, key};
+
+use super::facts::read_config;
+use super::{Outcome, Planned, Request};
+
+/// Asks to release everything that some handles hold. What is not held is no error.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The handles, each at most once.
+    pub targets: Vec<HandleTarget>,
+}
+
+/// A handle whose addresses are released.
+#[derive(Clone, Debug)]
+pub struct HandleTarget {
+    /// The handle.
+    pub handle: HandleId,
+    /// Only addresses with this attribute and value; `None` for all.
+    pub only: Option<(String, String)>,
+}
+
+impl Request for Release {
+    /// The addresses that were released.
+    type Reply = Vec<IpAddr>;
+
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
+        let keys = self.targets.iter().map(|target| key::handle(&target.handle));
+        let reads = keys.chain([key::CONFIG.to_owned()]).map(|key| Read::values(Range::key(key)));
+        lookup.require(reads)?;
+        let config = read_config(lookup)?;
+        let mut edits = Edits { config, now, blocks: BTreeMap::new(), handles: Vec::new() };
+        let mut released = Vec::new();
+        for target in &self.targets {
+            released.extend(edits.release(lookup, target)?);
+        }
+        let ops = edits.into_ops();
+        if ops.is_empty() {
+            return Ok(Outcome::Done(released));
+        }
+        Ok(Outcome::Write { ops, reply: released })
+    }
+}
+
+/// The changes so far; two handles may hold addresses of one block.
+struct Edits {
+    config: Config,
+    now: Timestamp,
+    blocks: BTreeMap<Cidr, Block>,
+    handles: Vec<(Key, Handle)>,
+}
+
+impl Edits {
+    fn release(&mut self, lookup: &mut Lookup<'_>, target: &HandleTarget) -> Planned<Vec<IpAddr>> {
+        let handle_key = key::handle(&target.handle);
+        let Some(kv) = lookup.get(&handle_key)? else { return Ok(Vec::new()) };
+        let mut handle = Handle::decode(&handle_key, &kv.value)?;
+        if handle.is_null() {
+            // Its addresses cannot be told from the handle; stock Calico reports success here and leaks them.
+            return Err(DecodeError::NullHandle { key: handle_key }.into());
+        }
+        let cidrs: Vec<Cidr> = handle.blocks().keys().copied().collect();
+        lookup.require(cidrs.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
+        let mut released = Vec::new();
+        for cidr in cidrs {
+            // A block that holds nothing of the handle leaves its count alone, as in stock Calico: another
+            // allocation of the same handle may be under way.
+            let Some(freed) = self.release_from(lookup, target, &cidr)? else { continue };
+            let count = u64::try_from(freed.ordinals.len()).unwrap_or(u64::MAX);
+            handle = handle.minus(&cidr, count);
+            released.extend(freed.ordinals.iter().map(|ordinal| cidr.address_at(*ordinal)));
+            self.blocks.insert(cidr, freed.block);
+        }
+        if !released.is_empty() {
+            self.handles.push((handle_key, handle));
+        }
+        Ok(released)
+    }
+
+    fn release_from(
+        &self,
+        lookup: &mut Lookup<'_>,
+        target: &HandleTarget,
+        cidr: &Cidr,
+    ) -> Planned<Option<Freed>> {
+        let block_key = key::block(cidr);
+        let cooldown = self.config.ip_cooldown_seconds;
+        let block = match self.blocks.get(cidr) {
+            Some(block) => block.clone(),
+            None => match lookup.peek(&block_key)? {
+                Some(kv) => Block::decode(&block_key, &kv.value)?.collected(self.now, cooldown),
+                None => return Ok(None),
+            },
+        };
+        let wanted = |record: &Attributes| match &target.only {
+            None => true,
+            Some((name, value)) => record.owner_attribute(name) == Some(value),
+        };
+        let freed = block.release_handle(target.handle.as_str(), wanted, self.now, cooldown);
+        if freed.is_some() {
+            lookup.get(&block_key)?;
+        }
+        Ok(freed)
+    }
+
+    fn into_ops(self) -> Vec<Op> {
+        let blocks = self.blocks.values().map(write_block);
+        let handles = self.handles.into_iter().map(|(key, handle)| write_handle(key, &handle));
+        blocks.chain(handles).collect()
+    }
+}
+
+/// Stores a block from which something was released; one that is empty and has no owner goes.
+pub(super) fn write_block(block: &Block) -> Op {
+    let key = key::block(&block.cidr);
+    if block.affinity.is_none() && block::is_empty(block) {
+        return Op::Delete { key };
+    }
+    Op::Put { key, value: block.encode() }
+}
+
+/// Stores a handle; one that holds nothing goes.
+pub(super) fn write_handle(key: Key, handle: &Handle) -> Op {
+    match handle.encode() {
+        Some(value) => Op::Put { key, value },
+        None => Op::Delete { key },
+    }
+}

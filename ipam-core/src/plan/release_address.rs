@@ -1,0 +1,140 @@
+//! Releasing single addresses.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::block::Target;
+use crate::ip::{Cidr, Family, Ordinal};
+use crate::kv::{Lookup, Op, Range, Read};
+use crate::model::{Block, DecodeError, Handle, HandleId, IpPool, ResourceKind, Timestamp, key};
+use crate::pool::Pool;
+use crate::refusal::Refusal;
+
+use super::facts::read_config;
+use super::release::{write_block, write_handle};
+use super::{Holder, Outcome, Planned, Request};
+
+/// Asks to release addresses, whoever holds them, unless a condition says otherwise.
+#[derive(Clone, Debug)]
+pub struct ReleaseAddresses {
+    /// The addresses, each with its conditions.
+    pub targets: Vec<AddressTarget>,
+}
+
+/// An address that is released.
+#[derive(Clone, Debug)]
+pub struct AddressTarget {
+    /// The address.
+    pub ip: IpAddr,
+    /// Only if these hold.
+    pub conditions: Target,
+}
+
+/// What a release of addresses did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// The addresses that were held, and by whom.
+    pub released: Vec<(IpAddr, Holder)>,
+    /// The addresses that nobody held.
+    pub unallocated: Vec<IpAddr>,
+}
+
+impl Request for ReleaseAddresses {
+    type Reply = Released;
+
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Released>> {
+        let pools = key::resources(ResourceKind::IpPool);
+        lookup.require([Read::values(pools.clone()), Read::values(Range::key(key::CONFIG))])?;
+        let cooldown = read_config(lookup)?.ip_cooldown_seconds;
+        let mut reply = Released::default();
+        let mut ops = Vec::new();
+        let mut by_handle: BTreeMap<String, Vec<(Cidr, u64)>> = BTreeMap::new();
+        for (cidr, targets) in self.by_block(lookup, &mut reply)? {
+            let block_key = key::block(&cidr);
+            let Some(kv) = lookup.get(&block_key)? else {
+                reply.unallocated.extend(targets.keys().map(|ordinal| cidr.address_at(*ordinal)));
+                continue;
+            };
+            let block = Block::decode(&block_key, &kv.value)?.collected(now, cooldown);
+            note_holders(&block, &targets, &mut reply);
+            let freed = block.release_ordinals(&targets, now, cooldown).map_err(Refusal::Release)?;
+            let Some(freed) = freed else { continue };
+            for (handle, count) in freed.by_handle {
+                by_handle.entry(handle).or_default().push((cidr, count));
+            }
+            ops.push(write_block(&freed.block));
+        }
+        for (handle, counts) in by_handle {
+            ops.extend(count_down(lookup, &handle, &counts)?);
+        }
+        if ops.is_empty() { Ok(Outcome::Done(reply)) } else { Ok(Outcome::Write { ops, reply }) }
+    }
+}
+
+impl ReleaseAddresses {
+    /// Sorts the addresses by their blocks; those in no block are noted as unallocated.
+    fn by_block(
+        &self,
+        lookup: &Lookup<'_>,
+        reply: &mut Released,
+    ) -> Planned<BTreeMap<Cidr, BTreeMap<Ordinal, Target>>> {
+        let mut by_block: BTreeMap<Cidr, BTreeMap<Ordinal, Target>> = BTreeMap::new();
+        for target in &self.targets {
+            let block = find_block(lookup, target.ip)?;
+            match block.and_then(|cidr| Some((cidr, cidr.ordinal_of(target.ip)?))) {
+                Some((cidr, ordinal)) => {
+                    by_block.entry(cidr).or_default().insert(ordinal, target.conditions.clone());
+                }
+                None => reply.unallocated.push(target.ip),
+            }
+        }
+        let reads = by_block.keys().map(|cidr| Read::values(Range::key(key::block(cidr))));
+        lookup.require(reads)?;
+        Ok(by_block)
+    }
+}
+
+/// Finds the block of an address: by its pool's block size, or among all blocks where its pool is gone.
+pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr>> {
+    let pools = lookup.peek_scan(&key::resources(ResourceKind::IpPool))?;
+    let pool = pools
+        .iter()
+        .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
+        .find(|pool| pool.cidr.contains(ip));
+    if let Some(pool) = pool
+        && let Ok(cidr) = Cidr::around(ip, pool.block_prefix)
+        && lookup.exists(&key::block(&cidr))?
+    {
+        return Ok(Some(cidr));
+    }
+    let keys = lookup.peek_keys(&key::blocks(Family::of(ip)))?;
+    Ok(keys.into_iter().find_map(|key| match key::parse(key) {
+        Some(key::Named::Block(cidr)) if cidr.contains(ip) => Some(cidr),
+        _ => None,
+    }))
+}
+
+fn note_holders(block: &Block, targets: &BTreeMap<Ordinal, Target>, reply: &mut Released) {
+    for ordinal in targets.keys() {
+        let ip = block.cidr.address_at(*ordinal);
+        match block.record_of(*ordinal).filter(|record| record.released_at.is_none()) {
+            Some(record) => reply.released.push((ip, Holder::of(record))),
+            None => reply.unallocated.push(ip),
+        }
+    }
+}
+
+/// Lowers the counts of a handle; one that does not exist, or has no map, is left alone.
+fn count_down(lookup: &mut Lookup<'_>, handle: &str, counts: &[(Cidr, u64)]) -> Planned<Option<Op>> {
+    let Ok(id) = HandleId::new(handle) else { return Ok(None) };
+    let handle_key = key::handle(&id);
+    let Some(kv) = lookup.get(&handle_key)? else { return Ok(None) };
+    let mut stored = Handle::decode(&handle_key, &kv.value)?;
+    if stored.is_null() {
+        return Err(DecodeError::NullHandle { key: handle_key }.into());
+    }
+    for (cidr, count) in counts {
+        stored = stored.minus(cidr, *count);
+    }
+    Ok(Some(write_handle(handle_key, &stored)))
+}

@@ -1,0 +1,54 @@
+//! Waiting after a lost race: short, growing, never in step with others.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+/// The longest single wait.
+const WAIT_MS_MAX: u64 = 64;
+/// How many races may be lost before the first wait: planning again at once usually wins.
+const FREE_TRIES: u32 = 2;
+
+/// Waits that grow with the number of lost races.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    seed: u64,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        // The standard library seeds each hasher at random; processes that lost the same race must not meet again.
+        Self { seed: RandomState::new().build_hasher().finish() }
+    }
+
+    /// Waits after the `tries`-th lost race, at most as long as is `left`.
+    pub(crate) async fn wait(&mut self, tries: u32, left: Duration) {
+        let delay = self.delay(tries).min(left);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Returns between half of the wait and the whole of it.
+    fn delay(&mut self, tries: u32) -> Duration {
+        let Some(growth) = tries.checked_sub(FREE_TRIES + 1) else { return Duration::ZERO };
+        let whole_us = 1000 * 1_u64.checked_shl(growth).unwrap_or(u64::MAX).min(WAIT_MS_MAX);
+        self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        Duration::from_micros(whole_us / 2 + (self.seed >> 33) % (whole_us / 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_a_limit() {
+        let mut backoff = Backoff::new();
+        assert_eq!(backoff.delay(1), Duration::ZERO);
+        for (tries, ms) in [(3, 1), (4, 2), (6, 8), (9, 64), (100, 64), (u32::MAX, 64)] {
+            let delay = backoff.delay(tries);
+            assert!(delay >= Duration::from_millis(ms) / 2 && delay < Duration::from_millis(ms), "{tries}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Datastores: what a store promises, the backends that keep it, and the loop that carries plans to one.
+//!
+//! [`Store`] is the promise, [`drive`] the loop. A backend lives in a folder of its own, and none of the types of the
+//! library below it leaves that folder.
+
+mod any;
+mod backoff;
+mod drive;
+pub mod embedded;
+#[cfg(any(test, feature = "testing"))]
+mod model;
+mod settings;
+mod store;
+
+pub use any::AnyStore;
+pub use drive::{CONFLICTS_MAX, DriveError, Driven, READ_ROUNDS_MAX, SENDS_MAX, drive};
+#[cfg(any(test, feature = "testing"))]
+pub use model::ModelStore;
+pub use settings::{EMBEDDED_PATH, SettingsError, StoreSettings};
+pub use store::{Cause, Store, StoreError, check_shape};
