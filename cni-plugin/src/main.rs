@@ -1,1 +1,90 @@
-fn main() {}
+//! The CNI IPAM plugin of Ringfence: one process per call, configuration on stdin, answer on stdout.
+//!
+//! Stdout carries the protocol and nothing else. The process may be killed at any instruction: what it stores, it stores
+//! in one transaction, so there is nothing to clean up.
+
+mod addresses;
+mod annotations;
+mod command;
+mod identity;
+mod lock;
+mod protocol;
+mod refusal_code;
+mod settings;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use protocol::{CniError, Code, environment};
+
+/// What a person sees who calls the plugin by hand.
+const ABOUT: &str = concat!(
+    "ringfence-ipam ",
+    env!("CARGO_PKG_VERSION"),
+    ": a CNI IPAM plugin. It is called by a container runtime with CNI_COMMAND set and its configuration on stdin.\n",
+    "CNI versions: 0.3.1, 0.4.0, 1.0.0\n",
+);
+const USAGE: &str = "usage: CNI_COMMAND=ADD|CHECK|DEL|VERSION ringfence-ipam < configuration\n       ringfence-ipam --version\n";
+/// Misuse of the command line, as opposed to an error of the protocol.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let Some(command) = environment::command() else {
+        return without_command();
+    };
+    report_panics();
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+        return fail(&CniError::new(Code::Internal, "the runtime cannot be started"));
+    };
+    runtime.block_on(async {
+        match command::run(&command).await {
+            Ok(answer) => match answer.print(&mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => {
+                    answer.undo().await;
+                    ExitCode::FAILURE
+                }
+            },
+            Err(error) => fail(&error),
+        }
+    })
+}
+
+/// Answers a person: the version, or what this is.
+fn without_command() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (text, code) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => (ABOUT.to_owned(), ExitCode::SUCCESS),
+        ["-v" | "--version"] => (format!("{}\n", env!("CARGO_PKG_VERSION")), ExitCode::SUCCESS),
+        ["-upgrade" | "--upgrade"] => (
+            "-upgrade is not supported: addresses of host-local are taken over by the ringfence command\n".to_owned(),
+            ExitCode::from(EXIT_USAGE),
+        ),
+        _ => (USAGE.to_owned(), ExitCode::from(EXIT_USAGE)),
+    };
+    let is_version = code == ExitCode::SUCCESS && !arguments.is_empty();
+    // A reader that went away is no reason to fail.
+    drop(if is_version {
+        std::io::stdout().write_all(text.as_bytes())
+    } else {
+        std::io::stderr().write_all(text.as_bytes())
+    });
+    code
+}
+
+fn fail(error: &CniError) -> ExitCode {
+    // Where stdout is closed the exit code must speak for itself.
+    drop(error.print(&mut std::io::stdout().lock()));
+    ExitCode::FAILURE
+}
+
+/// Turns a panic, which is always a fault of this program, into an error that the runtime understands.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let error = CniError::new(Code::Internal, "the plugin met a fault of its own; please report it")
+            .with_details(panic.to_string());
+        fail(&error);
+        #[expect(clippy::exit, reason = "the error is printed, and nothing may follow it on stdout")]
+        std::process::exit(1);
+    }));
+}

@@ -16,6 +16,7 @@
 
 pub mod block;
 pub mod check;
+pub mod inventory;
 pub mod ip;
 pub mod kv;
 pub mod model;

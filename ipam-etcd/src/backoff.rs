@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 /// The longest single wait.
-const WAIT_MS_MAX: u64 = 64;
+const WAIT_MS_MAX: u64 = 32;
 /// How many races may be lost before the first wait: planning again at once usually wins.
 const FREE_TRIES: u32 = 2;
 
@@ -21,12 +21,14 @@ impl Backoff {
         Self { seed: RandomState::new().build_hasher().finish() }
     }
 
-    /// Waits after the `tries`-th lost race, at most as long as is `left`.
-    pub(crate) async fn wait(&mut self, tries: u32, left: Duration) {
+    /// Waits after the `tries`-th lost race, at most as long as is `left`; says whether it waited at all.
+    pub(crate) async fn wait(&mut self, tries: u32, left: Duration) -> bool {
         let delay = self.delay(tries).min(left);
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
+        if delay.is_zero() {
+            return false;
         }
+        tokio::time::sleep(delay).await;
+        true
     }
 
     /// Returns between half of the wait and the whole of it.
@@ -46,7 +48,7 @@ mod tests {
     fn waits_grow_up_to_a_limit() {
         let mut backoff = Backoff::new();
         assert_eq!(backoff.delay(1), Duration::ZERO);
-        for (tries, ms) in [(3, 1), (4, 2), (6, 8), (9, 64), (100, 64), (u32::MAX, 64)] {
+        for (tries, ms) in [(3, 1), (4, 2), (6, 8), (8, 32), (100, 32), (u32::MAX, 32)] {
             let delay = backoff.delay(tries);
             assert!(delay >= Duration::from_millis(ms) / 2 && delay < Duration::from_millis(ms), "{tries}");
         }

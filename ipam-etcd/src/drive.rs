@@ -161,7 +161,10 @@ impl<'s, S: Store> Call<'s, S> {
         debug!(conflicts = self.conflicts, key, "conflict, planning again");
         self.check_limit(self.conflicts > CONFLICTS_MAX, "the limit of conflicts was", key)?;
         self.check_limit(self.left().is_zero(), "the deadline was", key)?;
-        self.backoff.wait(self.conflicts, self.left()).await;
+        if self.backoff.wait(self.conflicts, self.left()).await {
+            // What the failed transaction read has grown old meanwhile, and would lose the next race too.
+            self.start_over()?;
+        }
         Ok(false)
     }
 
@@ -177,7 +180,7 @@ impl<'s, S: Store> Call<'s, S> {
                     if sends >= SENDS_MAX || self.left().is_zero() {
                         return Err(DriveError::Store(StoreError::Indeterminate { store, source }));
                     }
-                    self.backoff.wait(sends, self.left()).await;
+                    let _ = self.backoff.wait(sends, self.left()).await;
                 }
                 // The first sending may have been applied although this one was not.
                 Err(StoreError::Unavailable { store, source, .. }) if sends > 1 => {

@@ -1,1 +1,12 @@
 //! What the end-to-end tests need.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on says so and stops"
+)]
+
+pub mod binaries;
+pub mod plugin;
+pub mod replay;
+pub mod world;

@@ -14,6 +14,7 @@ mod release_address;
 mod resources;
 mod seek;
 mod snapshot;
+mod verify;
 
 pub use assign::{
     AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, NodeRule, PoolOrder, Replay,
@@ -28,6 +29,7 @@ pub use release_address::{AddressTarget, ReleaseAddresses, Released};
 pub use resources::{Applied, ApplyResources, DeletePool, Manifest, Outcome as ApplyOutcome};
 pub use seek::How;
 pub use snapshot::{ReadAll, Snapshot};
+pub use verify::{Mismatch, Verify};
 
 use crate::kv::{Lookup, Missing, Op, Read, Txn, View};
 use crate::model::Timestamp;

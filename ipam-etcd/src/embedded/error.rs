@@ -116,32 +116,31 @@ pub enum EmbeddedError {
 
 impl EmbeddedError {
     /// Says what an SQLite error means for the file.
-    pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+    pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
-        if !matches!(error, rusqlite::Error::SqliteFailure(..)) {
-            // SQLite did as it was told, but what it returned cannot have been stored by this program.
-            return Self::Damaged {
-                path,
-                source: error.into(),
-            };
-        }
+        let source = told(error);
         match error.sqlite_error_code() {
+            // The statements never change. If SQLite cannot make sense of one, or returns what does not fit, then
+            // this program cannot have stored what it met.
+            None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => {
+                Self::Damaged { path, source }
+            }
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
-                path,
-                source: error.into(),
-            },
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
-            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Self::NotOpened {
-                path,
-                source: error.into(),
-            },
-            _ => Self::Failed {
-                path,
-                source: error.into(),
-            },
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::NotOpened { path, source }
+            }
+            Some(_) => Self::Failed { path, source },
         }
+    }
+}
+
+/// Puts an SQLite error into one message; its own chain says most things twice.
+pub(super) fn told(error: &rusqlite::Error) -> Cause {
+    match error.sqlite_error() {
+        Some(code) => format!("{error}, SQLite error {}", code.extended_code).into(),
+        None => error.to_string().into(),
     }
 }
 
@@ -213,11 +212,11 @@ impl Failure {
             },
             Self::Sqlite(error) => StoreError::Unusable {
                 store,
-                source: EmbeddedError::from_sqlite(path, error).into(),
+                source: EmbeddedError::from_sqlite(path, &error).into(),
             },
             Self::Commit(error) => {
                 let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-                let source = EmbeddedError::from_sqlite(path, error).into();
+                let source = EmbeddedError::from_sqlite(path, &error).into();
                 // Without space the last frame, which alone makes a transaction count, was not written.
                 if is_full {
                     StoreError::Unusable { store, source }

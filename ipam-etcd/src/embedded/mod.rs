@@ -24,7 +24,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use error::EmbeddedError;
-use error::Failure;
+use error::{Failure, told};
 use schema::Content;
 use wait::Patience;
 
@@ -150,40 +150,42 @@ fn name(path: &Path) -> String {
 }
 
 fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
-    let mut connection = match connect(path) {
-        Err(error) if !is_opened(&error) => {
-            let reason = why_not_opened(path, error);
-            let (EmbeddedError::Missing { .. }, Create::IfMissing) = (&reason, create) else {
-                return Err(Failure::Unusable(reason));
-            };
-            schema::create_file(path).map_err(Failure::Unusable)?;
-            connect(path)?
-        }
-        result => result?,
-    };
+    let mut connection = connect_or_create(path, create)?;
     if connection.is_readonly("main")? {
         return Err(Failure::Unusable(EmbeddedError::ReadOnly {
             path: path.to_owned(),
         }));
     }
-    match (schema::content(&mut connection, path)?, create) {
-        (Content::Store, _) => {}
-        (Content::Nothing, Create::IfMissing) => {
-            // A device such as /dev/null looks as empty as a new file.
-            if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-                return Err(Failure::Unusable(EmbeddedError::NotAFile {
+    if schema::content(&mut connection, path)? == Content::Nothing {
+        check_empty(path)?;
+        match create {
+            Create::IfMissing => schema::create(&mut connection, path)?,
+            Create::Never => {
+                return Err(Failure::Unusable(EmbeddedError::Missing {
                     path: path.to_owned(),
                 }));
             }
-            schema::create(&mut connection, path)?;
-        }
-        (Content::Nothing, Create::Never) => {
-            return Err(Failure::Unusable(EmbeddedError::Missing {
-                path: path.to_owned(),
-            }));
         }
     }
     Ok(connection)
+}
+
+fn connect_or_create(path: &Path, create: Create) -> Result<Connection, Failure> {
+    match connect(path) {
+        Err(error) if !is_opened(&error) => {}
+        result => return Ok(result?),
+    }
+    if create == Create::IfMissing && fs::exists(path).is_ok_and(|exists| !exists) {
+        schema::create_file(path).map_err(Failure::Unusable)?;
+    }
+    // Where the file exists now, another process may have created it after the first look.
+    connect(path).map_err(|error| {
+        if is_opened(&error) {
+            Failure::Sqlite(error)
+        } else {
+            Failure::Unusable(why_not_opened(path, &error))
+        }
+    })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -199,19 +201,37 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Looks closer at a file that SQLite takes for an empty database, before anything is written to it.
+fn check_empty(path: &Path) -> Result<(), Failure> {
+    let path = path.to_owned();
+    match fs::metadata(&path) {
+        // SQLite overlooks a single byte, for the sake of file systems that cannot lock an empty file.
+        Ok(metadata) if metadata.is_file() && metadata.len() == 1 => {
+            Err(Failure::Unusable(EmbeddedError::NotADatabase { path }))
+        }
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        // A device such as /dev/null looks as empty as a new file.
+        Ok(_) => Err(Failure::Unusable(EmbeddedError::NotAFile { path })),
+        Err(error) => Err(Failure::Unusable(EmbeddedError::NotOpened {
+            path,
+            source: error.into(),
+        })),
+    }
+}
+
 /// Says whether the file itself could be opened, so that `error` is about its content.
 fn is_opened(error: &rusqlite::Error) -> bool {
     !matches!(error, rusqlite::Error::NulError(_))
         && error.sqlite_error_code() != Some(ErrorCode::CannotOpen)
 }
 
-fn why_not_opened(path: &Path, error: rusqlite::Error) -> EmbeddedError {
+fn why_not_opened(path: &Path, error: &rusqlite::Error) -> EmbeddedError {
     let path = path.to_owned();
     match fs::metadata(&path) {
         Ok(metadata) if !metadata.is_file() => EmbeddedError::NotAFile { path },
         Ok(_) => EmbeddedError::NotOpened {
             path,
-            source: error.into(),
+            source: told(error),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => EmbeddedError::Missing { path },
         Err(error) => EmbeddedError::NotOpened {

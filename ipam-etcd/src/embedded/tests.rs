@@ -95,9 +95,9 @@ fn a_long_log_begins_anew() {
     store
         .txn_blocking(&put("a", vec![0; 4096 * pages]), DEADLINE)
         .unwrap();
-    let long = log();
+    let before = log();
     store.txn_blocking(&put("b", vec![1]), DEADLINE).unwrap();
-    assert_eq!(log(), long);
+    assert_eq!(log(), before);
     let held = store.connection.lock().unwrap();
     let used: i64 = held
         .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))

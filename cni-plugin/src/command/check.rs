@@ -1,0 +1,39 @@
+//! CHECK: whether an interface still holds what it was given.
+
+use ipam_core::plan::{Mismatch, Verify};
+
+use crate::identity;
+use crate::protocol::{Call, CniError, Code, Netconf, PrevResult};
+use crate::settings::Fields;
+
+use super::{Answer, Session, now, start_logging};
+
+/// Compares the store with the result of ADD. Annotations are not judged again: they count at creation only.
+pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
+    if !netconf.version.has_check() {
+        let message = format!("CHECK needs CNI version 0.4.0, the configuration says {}", netconf.version.text());
+        return Err(CniError::new(Code::Version, message));
+    }
+    let fields = Fields::collect(netconf)?;
+    start_logging(&fields)?;
+    let Some(prev_result) = netconf.top.get("prevResult").filter(|value| !value.is_null()) else {
+        return Err(CniError::new(Code::Config, "prevResult is missing, which CHECK compares with"));
+    };
+    let request = Verify {
+        handle: identity::handle(&netconf.name, call)?,
+        addresses: PrevResult::parse(prev_result)?,
+    };
+    match Session::open(&fields)?.drive(&request, now()).await? {
+        None => Ok(Answer::nothing()),
+        Some(mismatch) => Err(error(&mismatch)),
+    }
+}
+
+fn error(mismatch: &Mismatch) -> CniError {
+    let code = match mismatch {
+        Mismatch::NotAllocated { .. } => Code::CheckMissing,
+        Mismatch::OtherHolder { .. } => Code::CheckOther,
+        Mismatch::Further { .. } => Code::CheckDiffers,
+    };
+    CniError::new(code, mismatch.to_string())
+}

@@ -1,0 +1,129 @@
+//! The commands, from the configuration to the answer.
+
+mod add;
+mod check;
+mod del;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ipam_core::model::{HandleId, Timestamp};
+use ipam_core::plan::{HandleTarget, Release, Request};
+use ipam_etcd::embedded::Create;
+use ipam_etcd::{AnyStore, drive};
+use tracing::error;
+
+use crate::lock::HostLock;
+use crate::protocol::{
+    Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
+};
+use crate::refusal_code::{from_drive, from_store};
+use crate::settings::Fields;
+
+/// The time that undoing an allocation may take when the runtime has gone away.
+const UNDO_MS_MAX: u64 = 10_000;
+
+/// What a command answers, and how to take it back if nobody hears it.
+pub(crate) struct Answer {
+    text: String,
+    undo: Option<(AnyStore, HandleId)>,
+}
+
+impl Answer {
+    fn nothing() -> Self {
+        Self { text: String::new(), undo: None }
+    }
+
+    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(self.text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Releases what was allocated for an answer that could not be delivered.
+    pub(crate) async fn undo(self) {
+        let Some((store, handle)) = self.undo else { return };
+        let request = Release { targets: vec![HandleTarget { handle: handle.clone(), only: None }] };
+        let deadline = Duration::from_millis(UNDO_MS_MAX);
+        if let Err(failure) = drive(&store, &request, now(), deadline).await {
+            error!(%handle, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
+        }
+    }
+}
+
+/// Carries out a command.
+pub(crate) async fn run(command: &str) -> Result<Answer, CniError> {
+    let command = Command::parse(command)?;
+    if command == Command::Version {
+        let stdin = read_stdin(io::stdin().lock()).unwrap_or_default();
+        return Ok(Answer { text: version_answer(&stdin), undo: None });
+    }
+    let call = Call::read(command)?;
+    let netconf = Netconf::parse(&read_stdin(io::stdin().lock())?)?;
+    let version = netconf.version;
+    let answer = match command {
+        Command::Add => add::run(&call, &netconf).await,
+        Command::Check => check::run(&call, &netconf).await,
+        Command::Del => del::run(&call, &netconf).await.map_err(CniError::for_del),
+        Command::Version => Ok(Answer::nothing()),
+    };
+    answer.map_err(|error| error.in_version(version))
+}
+
+/// A store, and the time that is left to use it.
+struct Session {
+    store: AnyStore,
+    ends: Instant,
+    lock_file: PathBuf,
+    lock_wait: Duration,
+}
+
+impl Session {
+    /// Opens the store that the settings name; the plugin never makes one.
+    fn open(fields: &Fields) -> Result<Self, CniError> {
+        let (settings, timeout) = (fields.store()?, fields.timeout()?);
+        let ends = Instant::now() + timeout;
+        let store = settings.open(Create::Never, timeout).map_err(|error| from_store(&error))?;
+        let (lock_file, lock_wait) = fields.lock()?;
+        Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2) })
+    }
+
+    /// Carries out a request that writes, in turn with the other processes of this node.
+    async fn drive_in_turn<R: Request>(&self, request: &R, now: Timestamp) -> Result<R::Reply, CniError> {
+        let _lock = HostLock::acquire(&self.lock_file, self.lock_wait);
+        self.drive(request, now).await
+    }
+
+    async fn drive<R: Request>(&self, request: &R, now: Timestamp) -> Result<R::Reply, CniError> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        match drive(&self.store, request, now, left).await {
+            Ok(driven) => Ok(driven.reply),
+            Err(error) => Err(from_drive(&error)),
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i128::try_from(since_1970.as_nanos()).unwrap_or(i128::MAX))
+}
+
+/// Starts logging to stderr; stdout belongs to the protocol.
+fn start_logging(fields: &Fields) -> Result<(), CniError> {
+    let level = match fields.shared_text("log_level")?.map(str::to_ascii_lowercase).as_deref() {
+        Some("debug") => tracing::Level::DEBUG,
+        Some("warning" | "warn") => tracing::Level::WARN,
+        Some("error" | "fatal") => tracing::Level::ERROR,
+        // Calico takes anything else for info.
+        _ => tracing::Level::INFO,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(level)
+        .finish();
+    // A second start can only come from a second command in one process, which there is none of.
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|error| CniError::from_chain(Code::Internal, &error))
+}

@@ -1,0 +1,140 @@
+//! Who calls: the node, the handle, and what is recorded of the workload.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use ipam_core::model::{HandleId, Timestamp};
+use ipam_core::pool::Tenant;
+
+use crate::protocol::{Arguments, Call, CniError, Code};
+use crate::settings::Fields;
+
+/// Where Calico leaves the node's name.
+const NODENAME_FILE: &str = "/var/lib/calico/nodename";
+const KERNEL_HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// Returns the name of the node: as configured, else as a file says, else the machine's.
+pub(crate) fn node_name(fields: &Fields) -> Result<String, CniError> {
+    let name = match fields.shared_text("nodename")? {
+        Some(name) => name.trim().to_owned(),
+        None => match from_file(fields)? {
+            Some(name) => name,
+            None => match fields.shared_text("hostname")? {
+                Some(name) => name.trim().to_owned(),
+                None => fs::read_to_string(KERNEL_HOSTNAME).unwrap_or_default().trim().to_lowercase(),
+            },
+        },
+    };
+    if name.is_empty() || name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+        return Err(CniError::new(Code::Node, format!("the node's name is {name:?}; set nodename")));
+    }
+    Ok(name)
+}
+
+fn from_file(fields: &Fields) -> Result<Option<String>, CniError> {
+    let named = fields.shared_text("nodename_file")?;
+    let path = Path::new(named.unwrap_or(NODENAME_FILE));
+    let bad = |why: &str| {
+        CniError::new(Code::Node, format!("nodename_file {} {why}; set nodename", path.display()))
+    };
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => Err(bad("is blank")),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(None),
+        Err(error) => Err(bad("cannot be read").with_details(error.to_string())),
+    }
+}
+
+/// Returns the handle of one interface of a container.
+pub(crate) fn handle(network: &str, call: &Call) -> Result<HandleId, CniError> {
+    let text = format!("{network}.{}.{}", call.container_id, encode(&call.ifname));
+    HandleId::new(text).map_err(|error| CniError::from_chain(Code::Environment, &error))
+}
+
+/// Returns the handle of a whole container, as other writers name it.
+pub(crate) fn container_handle(network: &str, call: &Call) -> Result<HandleId, CniError> {
+    HandleId::new(format!("{network}.{}", call.container_id))
+        .map_err(|error| CniError::from_chain(Code::Environment, &error))
+}
+
+/// Returns in whose name addresses are asked for: the pod's namespace, else the network.
+pub(crate) fn tenant(network: &str, arguments: &Arguments) -> Tenant {
+    match (&arguments.pod_namespace, &arguments.pod_name) {
+        (Some(namespace), Some(_)) => Tenant::Namespace(namespace.clone()),
+        _ => Tenant::Network(network.to_owned()),
+    }
+}
+
+/// Returns what is stored with each address: Calico's attributes, and ours, which its tools pass over.
+pub(crate) fn attributes(
+    network: &str,
+    node: &str,
+    call: &Call,
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let arguments = &call.arguments;
+    let mut attributes = BTreeMap::from(
+        [
+            ("node", node.to_owned()),
+            ("timestamp", now.to_go_text()),
+            ("network", network.to_owned()),
+            ("container-id", call.container_id.clone()),
+            ("interface", call.ifname.clone()),
+            ("writer", concat!("ringfence ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if let Tenant::Namespace(namespace) = tenant(network, arguments) {
+        attributes.insert("namespace".to_owned(), namespace);
+        attributes.extend(arguments.pod_name.clone().map(|name| ("pod".to_owned(), name)));
+        attributes.extend(arguments.pod_uid.clone().map(|uid| ("pod-uid".to_owned(), uid)));
+    }
+    attributes
+}
+
+/// Writes bytes that a handle should not have as a percent sign and two hexadecimal digits.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(ifname: &str) -> Call {
+        Call {
+            container_id: "c1".to_owned(),
+            ifname: ifname.to_owned(),
+            arguments: Arguments::default(),
+        }
+    }
+
+    #[test]
+    fn handles_tell_interfaces_apart() {
+        assert_eq!(handle("net", &call("eth0")).unwrap().as_str(), "net.c1.eth0");
+        assert_eq!(handle("net", &call("e@1%")).unwrap().as_str(), "net.c1.e%401%25");
+        assert_eq!(container_handle("net", &call("eth0")).unwrap().as_str(), "net.c1");
+    }
+
+    #[test]
+    fn without_kubernetes_the_network_is_the_tenant() {
+        let pod = |namespace: Option<&str>| Arguments {
+            pod_namespace: namespace.map(str::to_owned),
+            pod_name: Some("web".to_owned()),
+            ..Arguments::default()
+        };
+        assert_eq!(tenant("net", &pod(Some("fin"))), Tenant::Namespace("fin".to_owned()));
+        assert_eq!(tenant("net", &pod(None)), Tenant::Network("net".to_owned()));
+    }
+}

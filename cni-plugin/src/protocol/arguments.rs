@@ -1,0 +1,107 @@
+//! `CNI_ARGS`: pairs of names and values that a runtime passes along.
+
+use std::net::IpAddr;
+
+use super::environment::invalid;
+use super::CniError;
+
+/// The arguments that are understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    pub(crate) pod_namespace: Option<String>,
+    pub(crate) pod_name: Option<String>,
+    pub(crate) pod_uid: Option<String>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) ipv4_pools: Option<String>,
+    pub(crate) ipv6_pools: Option<String>,
+}
+
+impl Arguments {
+    /// Reads `name=value` pairs divided by semicolons; of a name that comes twice the last counts.
+    pub(crate) fn parse(text: &str) -> Result<Self, CniError> {
+        let mut arguments = Self::default();
+        let mut unknown = None;
+        let mut ignore_unknown = false;
+        for pair in text.split(';').filter(|pair| !pair.is_empty()) {
+            let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.contains('=')) else {
+                return Err(invalid("CNI_ARGS", pair, "must consist of pairs name=value with one '=' each"));
+            };
+            let value_of = || Some(value.to_owned()).filter(|value| !value.is_empty());
+            match name {
+                "IgnoreUnknown" => ignore_unknown = parse_flag(value)?,
+                "K8S_POD_NAMESPACE" => arguments.pod_namespace = value_of(),
+                "K8S_POD_NAME" => arguments.pod_name = value_of(),
+                "K8S_POD_UID" => arguments.pod_uid = value_of(),
+                "K8S_POD_INFRA_CONTAINER_ID" | "MAC" => {}
+                "IP" => arguments.ip = parse_ip(value)?,
+                "IPV4_POOLS" => arguments.ipv4_pools = value_of(),
+                "IPV6_POOLS" => arguments.ipv6_pools = value_of(),
+                _ => unknown = Some(name),
+            }
+        }
+        match unknown {
+            Some(name) if !ignore_unknown => {
+                Err(invalid("CNI_ARGS", name, "must be a known name, or come with IgnoreUnknown=1"))
+            }
+            _ => arguments.whole(),
+        }
+    }
+
+    /// Refuses half an identity: it must not switch off what holds for its namespace.
+    fn whole(self) -> Result<Self, CniError> {
+        if let (Some(namespace), None) = (&self.pod_namespace, &self.pod_name) {
+            return Err(invalid("K8S_POD_NAMESPACE of CNI_ARGS", namespace, "must come with K8S_POD_NAME"));
+        }
+        Ok(self)
+    }
+}
+
+fn parse_flag(value: &str) -> Result<bool, CniError> {
+    match value {
+        "1" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "false" | "FALSE" | "False" | "" => Ok(false),
+        _ => Err(invalid("IgnoreUnknown of CNI_ARGS", value, "must be 1, true, 0 or false")),
+    }
+}
+
+fn parse_ip(value: &str) -> Result<Option<IpAddr>, CniError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let bare = value.split_once('/').map_or(value, |(ip, _)| ip);
+    let ip = bare.parse().map_err(|_| invalid("IP of CNI_ARGS", value, "must be an address"))?;
+    Ok(Some(ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_read() {
+        let text = "IgnoreUnknown=1;K8S_POD_NAMESPACE=old;K8S_POD_NAME=web;;X=y;K8S_POD_NAMESPACE=fin;IP=10.0.0.7;";
+        let arguments = Arguments::parse(text).unwrap();
+        assert_eq!(arguments.pod_namespace.as_deref(), Some("fin"), "the last counts");
+        assert_eq!(arguments.pod_name.as_deref(), Some("web"));
+        assert_eq!(arguments.ip, Some("10.0.0.7".parse().unwrap()));
+        assert_eq!(Arguments::parse("").unwrap(), Arguments::default());
+        let podman = Arguments::parse("IgnoreUnknown=1;K8S_POD_NAME=web").unwrap();
+        assert_eq!(podman.pod_namespace, None, "podman names a pod without a namespace");
+    }
+
+    #[test]
+    fn hostile_text_is_refused_by_name() {
+        for (text, says) in [
+            ("foo", "\"foo\""),
+            ("a=b=c", "\"a=b=c\""),
+            ("COLOUR=red", "\"COLOUR\""),
+            ("IgnoreUnknown=maybe", "\"maybe\""),
+            ("K8S_POD_NAMESPACE=fin", "K8S_POD_NAME"),
+            ("IP=nonsense", "\"nonsense\""),
+        ] {
+            let error = Arguments::parse(text).expect_err(text);
+            assert_eq!(error.code, super::super::Code::Environment, "{text}");
+            assert!(error.message.contains(says), "{text}: {}", error.message);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What the CNI specification says about the wire: environment, configuration, results and errors.
+
+mod arguments;
+pub(crate) mod environment;
+mod error;
+mod netconf;
+mod result;
+mod version;
+
+pub(crate) use arguments::Arguments;
+pub(crate) use environment::{Call, Command};
+pub(crate) use error::{CniError, Code};
+pub(crate) use netconf::{Netconf, Object, read_stdin};
+pub(crate) use result::{AddResult, PrevResult, Route};
+pub(crate) use version::{Version, version_answer};

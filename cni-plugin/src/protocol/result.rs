@@ -1,0 +1,137 @@
+//! Results: what ADD prints, and what CHECK is handed back.
+
+use std::net::IpAddr;
+
+use ipam_core::ip::{Cidr, Family};
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{CniError, Code, Version};
+
+/// What ADD answers.
+#[derive(Clone, Debug)]
+pub(crate) struct AddResult {
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) dns: Option<Value>,
+}
+
+/// An address with the length of its network's prefix, and its gateway.
+pub(crate) type Address = (IpNetwork, Option<IpAddr>);
+
+/// A route that the upper plugin is to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) destination: Cidr,
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    #[serde(rename = "cniVersion")]
+    cni_version: &'a str,
+    ips: Vec<WireAddress>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<WireRoute>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct WireAddress {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+}
+
+#[derive(Serialize)]
+struct WireRoute {
+    dst: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gw: Option<IpAddr>,
+}
+
+impl AddResult {
+    /// Writes the result in the shape of a version.
+    pub(crate) fn to_json(&self, version: Version) -> String {
+        let address = |(network, gateway): &Address| WireAddress {
+            version: version.tells_family().then(|| Family::of(network.ip()).number().to_string()),
+            address: format!("{}/{}", network.ip(), network.prefix()),
+            gateway: *gateway,
+        };
+        let route =
+            |route: &Route| WireRoute { dst: route.destination.to_string(), gw: route.gateway };
+        let dns = match (&self.dns, version.tells_family()) {
+            (None, true) => Some(Value::Object(serde_json::Map::new())),
+            (dns, _) => dns.clone(),
+        };
+        let wire = Wire {
+            cni_version: version.text(),
+            ips: self.addresses.iter().map(address).collect(),
+            routes: self.routes.iter().map(route).collect(),
+            dns,
+        };
+        // Text keys and plain values: there is nothing that could fail.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+}
+
+/// The result of an earlier ADD, as CHECK is handed it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PrevResult {
+    #[serde(default)]
+    ips: Vec<PrevAddress>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PrevAddress {
+    address: String,
+}
+
+impl PrevResult {
+    /// Reads the value of `prevResult`.
+    pub(crate) fn parse(value: &Value) -> Result<Vec<IpAddr>, CniError> {
+        let bad = |why: String| CniError::new(Code::Config, format!("prevResult cannot be read: {why}"));
+        let result: Self = serde_json::from_value(value.clone()).map_err(|error| bad(error.to_string()))?;
+        let addresses = result.ips.iter().map(|ip| {
+            let network: IpNetwork = ip.address.parse().map_err(|_| bad(format!("{:?} is no address", ip.address)))?;
+            Ok(network.ip())
+        });
+        addresses.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_its_shape() {
+        let result = AddResult {
+            addresses: vec![
+                ("10.0.0.7/24".parse().unwrap(), Some("10.0.0.1".parse().unwrap())),
+                ("fd00::7/64".parse().unwrap(), None),
+            ],
+            routes: vec![Route {
+                destination: Cidr::parse("0.0.0.0/0").unwrap(),
+                gateway: Some("10.0.0.1".parse().unwrap()),
+            }],
+            dns: None,
+        };
+        assert_eq!(
+            result.to_json(Version::V0_4_0),
+            r#"{"cniVersion":"0.4.0","ips":[{"version":"4","address":"10.0.0.7/24","gateway":"10.0.0.1"},{"version":"6","address":"fd00::7/64"}],"routes":[{"dst":"0.0.0.0/0","gw":"10.0.0.1"}],"dns":{}}"#
+        );
+        assert_eq!(
+            result.to_json(Version::V1_0_0),
+            r#"{"cniVersion":"1.0.0","ips":[{"address":"10.0.0.7/24","gateway":"10.0.0.1"},{"address":"fd00::7/64"}],"routes":[{"dst":"0.0.0.0/0","gw":"10.0.0.1"}]}"#
+        );
+        let prev: Value = serde_json::from_str(&result.to_json(Version::V1_0_0)).unwrap();
+        assert_eq!(PrevResult::parse(&prev).unwrap().len(), 2);
+        assert!(PrevResult::parse(&serde_json::json!({"ips": [{"address": "x"}]})).is_err());
+        assert!(PrevResult::parse(&serde_json::json!({"ips": 7})).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! Which number stands for which refusal: one table.
+
+use ipam_core::refusal::Refusal;
+use ipam_etcd::{DriveError, StoreError};
+
+use crate::protocol::{CniError, Code};
+
+/// Turns what a store or a plan says into an error of the protocol.
+pub(crate) fn from_drive(error: &DriveError) -> CniError {
+    match error {
+        DriveError::Refused(refusal) => CniError::from_chain(of_refusal(refusal), refusal.as_ref()),
+        DriveError::Store(error) => from_store(error),
+        DriveError::Exhausted { .. } => CniError::from_chain(Code::TryAgain, error),
+    }
+}
+
+/// Turns what a store says into an error of the protocol.
+pub(crate) fn from_store(error: &StoreError) -> CniError {
+    let code = match error {
+        StoreError::Unavailable { .. } | StoreError::Indeterminate { .. } => Code::TryAgain,
+        StoreError::Denied { .. } | StoreError::Unusable { .. } => Code::Config,
+        StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => Code::Internal,
+    };
+    CniError::from_chain(code, error)
+}
+
+fn of_refusal(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::UnknownPool { .. } => Code::UnknownPool,
+        Refusal::PoolDisabled { .. } => Code::PoolDisabled,
+        Refusal::WrongFamily { .. } => Code::WrongFamily,
+        Refusal::PoolNotPermitted { .. }
+        | Refusal::NothingPermitted { .. }
+        | Refusal::AddressNotPermitted { .. } => Code::NotPermitted,
+        Refusal::AddressOutside { .. } => Code::AddressInvalid,
+        Refusal::AddressInUse { .. } => Code::AddressInUse,
+        Refusal::AddressSetAside { .. } => Code::AddressSetAside,
+        Refusal::Exhausted { .. } => Code::Exhausted,
+        Refusal::BlockLimit { .. }
+        | Refusal::StrictAffinity { .. }
+        | Refusal::ClaimsOff { .. }
+        | Refusal::AddressElsewhere { .. } => Code::Affinity,
+        Refusal::NoPoolSelects { .. } | Refusal::Selector { .. } => Code::NoPool,
+        Refusal::HandleInUse { .. } => Code::HandleInUse,
+        Refusal::GatewayInUse { .. } | Refusal::GatewayOutside { .. } => Code::Gateway,
+        Refusal::UnknownNode { .. } => Code::Node,
+        Refusal::Locked => Code::TryAgain,
+        Refusal::Corrupt(_)
+        | Refusal::Release(_)
+        | Refusal::TooLarge { .. }
+        | Refusal::Pool { .. }
+        | Refusal::PoolOverlap { .. }
+        | Refusal::BlockSizeClash { .. }
+        | Refusal::Immutable { .. }
+        | Refusal::Exists { .. }
+        | Refusal::Missing { .. }
+        | Refusal::PoolInUse { .. }
+        | Refusal::PoolBound { .. }
+        | Refusal::Unclaimable { .. } => Code::Internal,
+    }
+}

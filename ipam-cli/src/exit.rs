@@ -1,0 +1,148 @@
+//! The exit codes, and which error ends in which.
+
+use std::process::ExitCode;
+
+use ipam_core::refusal::Refusal;
+use ipam_etcd::StoreError;
+use ipam_etcd::embedded::EmbeddedError;
+
+use crate::cause::Cause;
+
+/// How a run ends, as scripts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It is done, or the answer is yes.
+    Done,
+    /// The answer is no: not there, not assigned, something was found.
+    No,
+    /// The command line, or a file that it names, cannot be understood; or nobody is there to confirm.
+    Usage,
+    /// The store, or something else of this machine, does not work.
+    Environment,
+    /// The store does not let us in.
+    Denied,
+    /// Something stands against it: it is in use, it overlaps, it exists, it is locked.
+    Precondition,
+    /// No address is left.
+    Full,
+    /// This program is wrong.
+    Bug,
+    /// The reader of the output has gone.
+    ClosedPipe,
+}
+
+impl Exit {
+    /// Returns the number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Usage => 2,
+            Self::Environment => 3,
+            Self::Denied => 4,
+            Self::Precondition => 5,
+            Self::Full => 7,
+            Self::Bug => 70,
+            Self::ClosedPipe => 141,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// What an error is called, and how the run ends that it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// How the run ends.
+    pub(crate) exit: Exit,
+    /// The stable name of the error.
+    pub(crate) code: &'static str,
+}
+
+const fn row(exit: Exit, code: &'static str) -> Verdict {
+    Verdict { exit, code }
+}
+
+/// Judges an error: the one table of error codes and exit codes.
+pub(crate) fn verdict(cause: &Cause) -> Verdict {
+    match cause {
+        Cause::CommandLine(_) => row(Exit::Usage, "RF-E0101"),
+        Cause::Usage(_) => row(Exit::Usage, "RF-E0102"),
+        Cause::Unconfirmed { .. } => row(Exit::Usage, "RF-E0103"),
+        Cause::File { .. } => row(Exit::Usage, "RF-E0104"),
+        Cause::Manifest(_) => row(Exit::Usage, "RF-E0105"),
+        Cause::NetConf(_) => row(Exit::Usage, "RF-E0106"),
+        Cause::Store(error) => of_store(error),
+        Cause::GaveUp(_) => row(Exit::Environment, "RF-E0206"),
+        Cause::Refused(refusal) => of_refusal(refusal),
+        Cause::NothingToExport { .. } => row(Exit::No, "RF-E0601"),
+        Cause::OutFile { .. } => row(Exit::Environment, "RF-E0602"),
+        Cause::Machine { .. } => row(Exit::Environment, "RF-E0901"),
+        Cause::Output(_) => row(Exit::Environment, "RF-E0902"),
+        Cause::Bug { .. } => row(Exit::Bug, "RF-E0999"),
+    }
+}
+
+fn of_store(error: &StoreError) -> Verdict {
+    match error {
+        StoreError::Unusable { source, .. } if is_missing(source.as_ref()) => {
+            row(Exit::Environment, "RF-E0201")
+        }
+        StoreError::Unusable { .. } => row(Exit::Environment, "RF-E0202"),
+        StoreError::Unavailable { .. } => row(Exit::Environment, "RF-E0203"),
+        StoreError::Indeterminate { .. } => row(Exit::Environment, "RF-E0204"),
+        StoreError::Denied { .. } => row(Exit::Denied, "RF-E0205"),
+        StoreError::TooLarge { .. } => row(Exit::Bug, "RF-E0991"),
+        StoreError::WrittenTwice { .. } => row(Exit::Bug, "RF-E0992"),
+    }
+}
+
+fn is_missing(source: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(source.downcast_ref(), Some(EmbeddedError::Missing { .. }))
+}
+
+fn of_refusal(refusal: &Refusal) -> Verdict {
+    match refusal {
+        Refusal::Corrupt(_) => row(Exit::Environment, "RF-E0207"),
+        Refusal::Locked => row(Exit::Precondition, "RF-E0208"),
+        Refusal::Pool { .. } => row(Exit::Usage, "RF-E0301"),
+        Refusal::PoolOverlap { .. } => row(Exit::Precondition, "RF-E0302"),
+        Refusal::BlockSizeClash { .. } => row(Exit::Precondition, "RF-E0303"),
+        Refusal::Immutable { .. } => row(Exit::Precondition, "RF-E0304"),
+        Refusal::Exists { .. } => row(Exit::Precondition, "RF-E0305"),
+        Refusal::Missing { .. } => row(Exit::No, "RF-E0306"),
+        Refusal::TooLarge { .. } => row(Exit::Usage, "RF-E0307"),
+        Refusal::Selector { .. } => row(Exit::Precondition, "RF-E0308"),
+        Refusal::Unclaimable { .. } => row(Exit::Precondition, "RF-E0309"),
+        Refusal::PoolInUse { .. } => row(Exit::Precondition, "RF-E0312"),
+        Refusal::PoolBound { .. } => row(Exit::Precondition, "RF-E0313"),
+        Refusal::UnknownNode { .. } => row(Exit::No, "RF-E0314"),
+        Refusal::UnknownPool { .. } => row(Exit::No, "RF-E0401"),
+        Refusal::PoolDisabled { .. } => row(Exit::Precondition, "RF-E0402"),
+        Refusal::WrongFamily { .. } => row(Exit::Usage, "RF-E0403"),
+        Refusal::PoolNotPermitted { .. } => row(Exit::Precondition, "RF-E0404"),
+        Refusal::NothingPermitted { .. } => row(Exit::Precondition, "RF-E0405"),
+        Refusal::NoPoolSelects { .. } => row(Exit::Precondition, "RF-E0406"),
+        Refusal::Exhausted { .. } => row(Exit::Full, "RF-E0411"),
+        Refusal::BlockLimit { .. } => row(Exit::Full, "RF-E0412"),
+        Refusal::StrictAffinity { .. } => row(Exit::Full, "RF-E0413"),
+        Refusal::ClaimsOff { .. } => row(Exit::Full, "RF-E0414"),
+        Refusal::AddressOutside { .. } => row(Exit::No, "RF-E0501"),
+        Refusal::AddressNotPermitted { .. } => row(Exit::Precondition, "RF-E0502"),
+        Refusal::AddressInUse { .. } => row(Exit::Precondition, "RF-E0503"),
+        Refusal::AddressSetAside { .. } => row(Exit::Precondition, "RF-E0504"),
+        Refusal::AddressElsewhere { .. } => row(Exit::Precondition, "RF-E0505"),
+        Refusal::HandleInUse { .. } => row(Exit::Precondition, "RF-E0506"),
+        Refusal::GatewayInUse { .. } => row(Exit::Precondition, "RF-E0507"),
+        Refusal::GatewayOutside { .. } => row(Exit::Usage, "RF-E0508"),
+        Refusal::Release(_) => row(Exit::Precondition, "RF-E0509"),
+    }
+}
+
+#[cfg(test)]
+#[path = "exit_tests.rs"]
+mod tests;

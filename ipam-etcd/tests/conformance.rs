@@ -1,0 +1,285 @@
+//! One suite for every store: what `Store` promises, each promise a test, each test on every backend.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+#[path = "conformance/changes.rs"]
+mod changes;
+#[path = "conformance/random.rs"]
+mod random;
+#[path = "conformance/reads.rs"]
+mod reads;
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use ipam_core::kv::{Compare, Kv, Op, Range, Read, ReadReply, Revision, Txn, TxnReply};
+use ipam_etcd::embedded::{Create, EmbeddedStore};
+use ipam_etcd::model::ModelStore;
+use ipam_etcd::store::Store;
+use tempfile::TempDir;
+
+use changes::*;
+use reads::*;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A kind of store that the suite can start afresh.
+trait Backend {
+    type Store: Store + 'static;
+    /// Keeps the store alive, a directory for example.
+    type Guard;
+
+    fn fresh() -> (Self::Store, Self::Guard);
+}
+
+struct Model;
+
+impl Backend for Model {
+    type Store = ModelStore;
+    type Guard = ();
+
+    fn fresh() -> (ModelStore, ()) {
+        (ModelStore::default(), ())
+    }
+}
+
+struct Embedded;
+
+impl Backend for Embedded {
+    type Store = EmbeddedStore;
+    type Guard = TempDir;
+
+    fn fresh() -> (EmbeddedStore, TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (open(&dir), dir)
+    }
+}
+
+fn open(dir: &TempDir) -> EmbeddedStore {
+    EmbeddedStore::open(&dir.path().join("store.db"), Create::IfMissing, DEADLINE).unwrap()
+}
+
+/// Runs each promise as a test of its own on each backend.
+macro_rules! suite {
+    ($($promise:ident)+) => {
+        mod model {
+            $(#[test] fn $promise() { super::$promise::<super::Model>(); })+
+        }
+        mod embedded {
+            $(#[test] fn $promise() { super::$promise::<super::Embedded>(); })+
+        }
+    };
+}
+
+suite! {
+    a_fresh_store_is_empty_and_at_the_initial_revision
+    all_writes_of_a_transaction_share_one_revision
+    only_changes_advance_the_revision
+    history_is_kept_in_numbers
+    a_compare_on_a_key_needs_exactly_its_mod_revision
+    a_compare_on_a_range_notices_new_and_changed_keys_only
+    every_compare_must_hold
+    a_failed_transaction_writes_nothing_and_answers_the_other_reads
+    reads_see_the_steps_before_them
+    ranges_cover_what_they_say
+    keys_come_in_the_order_of_their_bytes
+    a_limit_cuts_the_keys_but_not_the_count
+    projections_bring_what_they_say
+    keys_and_values_are_kept_byte_for_byte
+    the_longest_lists_are_accepted_and_longer_ones_refused
+    writing_a_key_twice_is_refused
+    concurrent_transactions_lose_no_update
+    an_answered_write_is_seen_by_everyone
+    a_store_has_a_name
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn run(store: &impl Store, txn: &Txn) -> TxnReply {
+    block_on(store.txn(txn, DEADLINE)).unwrap()
+}
+
+fn put(key: &str, value: &str) -> Op {
+    Op::Put {
+        key: key.to_owned(),
+        value: value.as_bytes().to_vec(),
+    }
+}
+
+fn delete(key: &str) -> Op {
+    Op::Delete {
+        key: key.to_owned(),
+    }
+}
+
+fn then(ops: impl IntoIterator<Item = Op>) -> Txn {
+    Txn {
+        then: ops.into_iter().collect(),
+        ..Txn::default()
+    }
+}
+
+fn key_is(key: &str, mod_revision: u64) -> Compare {
+    Compare::Key {
+        key: key.to_owned(),
+        mod_revision: Revision(mod_revision),
+    }
+}
+
+fn nothing_newer(range: Range, newest: u64) -> Compare {
+    Compare::Range {
+        range,
+        newest: Revision(newest),
+    }
+}
+
+fn holds(store: &impl Store, compares: Vec<Compare>) -> bool {
+    run(
+        store,
+        &Txn {
+            compares,
+            ..Txn::default()
+        },
+    )
+    .succeeded
+}
+
+fn read(store: &impl Store, read: Read) -> ReadReply {
+    run(store, &Txn::read([read])).reads.remove(0)
+}
+
+fn get(store: &impl Store, key: &str) -> Option<Kv> {
+    read(store, Read::values(Range::key(key))).kvs.pop()
+}
+
+fn revision(store: &impl Store) -> u64 {
+    run(store, &Txn::default()).revision.0
+}
+
+/// Everything that is stored; no key of this suite begins with a later byte.
+fn everything(store: &impl Store) -> Vec<Kv> {
+    read(store, Read::values(Range::between("", "\u{10ffff}"))).kvs
+}
+
+fn names(kvs: &[Kv]) -> Vec<&str> {
+    kvs.iter().map(|kv| kv.key.as_str()).collect()
+}
+
+/// The create revision, mod revision and version of a key.
+fn numbers(store: &impl Store, key: &str) -> Option<(u64, u64, u64)> {
+    get(store, key).map(|kv| (kv.create_revision.0, kv.mod_revision.0, kv.version))
+}
+
+/// Adds one to the number under `key`, as often as it takes.
+fn increment(store: &impl Store, key: &str) {
+    let look = Read::values(Range::key(key));
+    let mut seen = read(store, look.clone());
+    loop {
+        let (number, mod_revision) = seen.kvs.first().map_or((0, 0), |kv| {
+            (
+                std::str::from_utf8(&kv.value).unwrap().parse().unwrap(),
+                kv.mod_revision.0,
+            )
+        });
+        let txn = Txn {
+            compares: vec![key_is(key, mod_revision)],
+            then: vec![put(key, &u64::to_string(&(number + 1)))],
+            otherwise: vec![look.clone()],
+        };
+        let mut reply = run(store, &txn);
+        if reply.succeeded {
+            return;
+        }
+        seen = reply.reads.remove(0);
+    }
+}
+
+fn concurrent_transactions_lose_no_update<B: Backend>() {
+    let (store, _guard) = B::fresh();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..25).for_each(|_| increment(&store, "n")));
+        }
+    });
+    let counter = get(&store, "n").unwrap();
+    assert_eq!((&counter.value[..], counter.version), (&b"200"[..], 200));
+    assert_eq!(revision(&store), 201, "each success is one revision");
+}
+
+fn an_answered_write_is_seen_by_everyone<B: Backend>() {
+    let (store, _guard) = B::fresh();
+    let turn = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..50 {
+                increment(&store, "n");
+                turn.wait();
+                turn.wait();
+            }
+        });
+        for expected in 1..=50 {
+            turn.wait();
+            assert_eq!(get(&store, "n").unwrap().version, expected);
+            turn.wait();
+        }
+    });
+}
+
+fn a_store_has_a_name<B: Backend>() {
+    let (store, _guard) = B::fresh();
+    assert!(store.name().contains("store"));
+}
+
+#[test]
+fn handles_on_one_file_behave_like_processes() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..10 {
+                    increment(&open(&dir), "n");
+                }
+            });
+        }
+    });
+    assert_eq!(numbers(&open(&dir), "n"), Some((2, 81, 80)));
+}
+
+#[test]
+fn handles_on_one_file_see_each_others_writes_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (left, right) = (open(&dir), open(&dir));
+    for n in 1..=20 {
+        increment(&left, "n");
+        assert_eq!(get(&right, "n").unwrap().version, 2 * n - 1);
+        increment(&right, "n");
+        assert_eq!(get(&left, "n").unwrap().version, 2 * n);
+    }
+}
+
+#[test]
+fn reopening_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    run(&store, &then([put("a", "1"), put("b", "1")]));
+    run(&store, &then([put("a", "2"), delete("b")]));
+    let before = everything(&store);
+    drop(store);
+    let store = open(&dir);
+    assert_eq!((everything(&store), revision(&store)), (before, 3));
+    assert_eq!(run(&store, &then([put("c", "1")])).revision, Revision(4));
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Judges licences, sources and duplicate versions of the dependencies with cargo-deny, as far as that works offline:
+# its database of advisories cannot be fetched everywhere and is judged only where DENY_ADVISORIES=1.
+set -euo pipefail
+
+version=0.18.5
+tools=$PWD/.cache/tools
+deny=$tools/bin/cargo-deny
+if ! [ -x "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then
+  cargo install --locked --quiet --root "$tools" --version "$version" cargo-deny
+fi
+checks=(bans licenses sources)
+[ "${DENY_ADVISORIES:-}" = 1 ] && checks+=(advisories)
+"$deny" --all-features check --hide-inclusion-graph "${checks[@]}"

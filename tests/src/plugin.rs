@@ -1,0 +1,165 @@
+//! Calling the CNI plugin as a container runtime does: a process, variables, configuration on stdin.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::binaries::binary;
+
+/// One call of the plugin.
+#[derive(Clone, Debug)]
+pub struct Call {
+    variables: BTreeMap<&'static str, String>,
+    /// What it is handed on stdin.
+    pub stdin: Vec<u8>,
+}
+
+/// What the plugin answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Its exit code, `None` where a signal ended it.
+    pub exit: Option<i32>,
+    /// What it printed on stdout, as JSON; null where it printed nothing.
+    pub json: Value,
+    /// What it printed on stderr.
+    pub stderr: String,
+}
+
+impl Call {
+    /// Prepares a call for interface `eth0` of a container.
+    #[must_use]
+    pub fn new(command: &str, container: &str, netconf: &Value) -> Self {
+        let variables = BTreeMap::from([
+            ("CNI_COMMAND", command.to_owned()),
+            ("CNI_CONTAINERID", container.to_owned()),
+            ("CNI_NETNS", format!("/run/netns/{container}")),
+            ("CNI_IFNAME", "eth0".to_owned()),
+            ("CNI_PATH", "/usr/lib/cni".to_owned()),
+        ]);
+        Self { variables, stdin: netconf.to_string().into_bytes() }
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.insert(name, value.to_owned());
+        self
+    }
+
+    /// Removes a variable.
+    #[must_use]
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// Says which pod the container is.
+    #[must_use]
+    pub fn pod(self, namespace: &str, name: &str) -> Self {
+        let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name}");
+        self.with("CNI_ARGS", &args)
+    }
+
+    /// Hands over other bytes than a configuration.
+    #[must_use]
+    pub fn raw(mut self, stdin: impl Into<Vec<u8>>) -> Self {
+        self.stdin = stdin.into();
+        self
+    }
+
+    /// Makes the call and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If the process cannot be started, or prints what is no JSON.
+    #[must_use]
+    pub fn run(&self) -> Answer {
+        let child = self.start(Stdio::piped());
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("the plugin runs");
+        let json = match stdout.as_slice() {
+            [] => Value::Null,
+            text => serde_json::from_slice(text)
+                .unwrap_or_else(|_| panic!("no JSON on stdout: {}", String::from_utf8_lossy(text))),
+        };
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Answer { success: status.success(), exit: status.code(), json, stderr }
+    }
+
+    /// Starts the call, with stdin written and closed.
+    ///
+    /// # Panics
+    ///
+    /// If the process cannot be started.
+    #[must_use]
+    pub fn start(&self, stdout: Stdio) -> Child {
+        let mut child = Command::new(binary("ringfence-ipam"))
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the plugin starts");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        // A plugin that refuses early does not read all of a long configuration.
+        let _ = stdin.write_all(&self.stdin);
+        child
+    }
+}
+
+impl Answer {
+    /// Returns the code of an error, `None` where it is none.
+    #[must_use]
+    pub fn code(&self) -> Option<u64> {
+        self.json.get("code").and_then(Value::as_u64)
+    }
+
+    /// Returns the message of an error; empty where it is none.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.json.get("msg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns the addresses of a result, with the lengths of their prefixes.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        let ips = self.json.get("ips").and_then(Value::as_array).cloned().unwrap_or_default();
+        ips.iter().filter_map(|ip| ip.get("address")?.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// Returns a configuration for the embedded store at a path; `ipam` adds to its part for the plugin or replaces there.
+///
+/// # Panics
+///
+/// If `ipam` is no object.
+#[must_use]
+pub fn netconf(store: &Path, ipam: &Value) -> Value {
+    let mut conf = json!({
+        "cniVersion": "1.0.0",
+        "name": "net",
+        "type": "bridge",
+        "ipam": {
+            "type": "ringfence-ipam",
+            "datastore_type": "embedded",
+            "datastore_path": store,
+            "nodename": "n1",
+            "log_level": "error",
+        }
+    });
+    let fields = conf["ipam"].as_object_mut().expect("it is an object");
+    fields.extend(ipam.as_object().expect("ipam is an object").clone());
+    conf
+}
+
+/// Adds a pod's annotations to a configuration, as a runtime passes them.
+#[must_use]
+pub fn annotated(mut conf: Value, annotations: &Value) -> Value {
+    conf["runtimeConfig"] = json!({ "io.kubernetes.cri.pod-annotations": annotations });
+    conf
+}

@@ -1,0 +1,108 @@
+//! Failures by meaning: the words differ on purpose, the reasons must not.
+
+use std::fmt;
+
+use ipam_core::ip::Cidr;
+use ipam_core::refusal::{Forbidden, Refusal};
+
+use super::calico::BadInput;
+
+/// Why a call fails.
+#[derive(Debug)]
+pub enum Failure {
+    /// Its input is wrong.
+    BadInput(BadInput),
+    /// It must not be done.
+    Refused(Box<Refusal>),
+}
+
+impl Failure {
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::BadInput(_) => None,
+            Self::Refused(refusal) => Some(refusal),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadInput(error) => error.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+/// A part of a message of stock Calico, and what is refused here for the same reason; `None` is bad input.
+type Row = (&'static str, fn(Option<&Refusal>) -> bool);
+
+/// What the recorded messages mean.
+const TABLE: [Row; 12] = [
+    ("ARGS: error parsing value of pair", |r| r.is_none()),
+    ("resource does not exist: Node(", |r| {
+        matches!(r, Some(Refusal::UnknownNode { .. }))
+    }),
+    ("cannot find a qualified ippool", |r| {
+        use Refusal::{NoPoolSelects, PoolNotPermitted};
+        // Nothing selects the workload, or what was named is meant for something else.
+        matches!(
+            r,
+            Some(
+                NoPoolSelects { .. }
+                    | PoolNotPermitted {
+                        why: Forbidden::Use { .. },
+                        ..
+                    }
+            )
+        )
+    }),
+    ("error parsing pool", |r| {
+        unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_err())
+    }),
+    ("does not exist, or is not enabled", |r| {
+        // What is no pool's name is taken for a network, and only then looked for.
+        matches!(r, Some(Refusal::PoolDisabled { .. }))
+            || unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_ok())
+    }),
+    ("isn't a IPv4 address", |r| {
+        matches!(r, Some(Refusal::WrongFamily { .. }))
+    }),
+    ("No IPs available in pools", |r| {
+        matches!(r, Some(Refusal::Exhausted { .. }))
+    }),
+    ("strict affinity enabled", |r| {
+        matches!(r, Some(Refusal::StrictAffinity { .. }))
+    }),
+    ("per host block limit", |r| {
+        matches!(r, Some(Refusal::BlockLimit { .. }))
+    }),
+    ("is not in a configured pool", |r| {
+        matches!(r, Some(Refusal::AddressOutside { .. }))
+    }),
+    ("Address already assigned in block", |r| {
+        matches!(r, Some(Refusal::AddressInUse { .. }))
+    }),
+    ("failed to parse datastore entry", |r| {
+        matches!(r, Some(Refusal::Corrupt(_)))
+    }),
+];
+
+/// Says whether a recorded message gives the same reason as a failure.
+///
+/// A message that no row knows, or several, gives no reason that could be the same.
+#[must_use]
+pub fn is_same(message: &str, failure: &Failure) -> bool {
+    let mut rows = TABLE.iter().filter(|(part, _)| message.contains(part));
+    match (rows.next(), rows.next()) {
+        (Some((_, stands_for)), None) => stands_for(failure.refusal()),
+        _ => false,
+    }
+}
+
+fn unknown_pool(refusal: Option<&Refusal>) -> Option<&str> {
+    match refusal {
+        Some(Refusal::UnknownPool { name, .. }) => Some(name),
+        _ => None,
+    }
+}

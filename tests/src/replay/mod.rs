@@ -1,0 +1,18 @@
+//! Replays what stock Calico was recorded to do, and compares step by step.
+//!
+//! A recording tells for each step what was called with which input, how it ended, and which keys it left behind. The
+//! steps of Calico's IPAM plugin are done again here, by the planner and the driver on a store of one's choice.
+
+mod calico;
+mod compare;
+mod meaning;
+mod normal;
+mod recording;
+mod run;
+
+pub use calico::{BadInput, Call, printed};
+pub use compare::{Aspect, Difference};
+pub use meaning::{Failure, is_same};
+pub use normal::Normaliser;
+pub use recording::{Put, Recording, RecordingError, Step};
+pub use run::{Mismatch, ReplayError, Summary, replay};

@@ -1,0 +1,191 @@
+//! Doing again what a recording says, step by step.
+
+use std::time::Duration;
+
+use ipam_core::kv::{Key, Op, Range, Read, Txn};
+use ipam_core::model::Timestamp;
+use ipam_core::plan::Request;
+use ipam_etcd::{DriveError, Store, StoreError, drive};
+
+use super::calico::{Call, printed};
+use super::compare::{Answer, Difference, Keys, Runs, answer, untouched};
+use super::meaning::Failure;
+use super::recording::{Put, Recording, Step};
+
+/// How long one call may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// When a replay begins: any clock will do that runs forward, since times are not compared.
+const START_NANOS: i128 = 1_795_219_200_123_456_789;
+/// How far the clock moves from step to step; the recorded steps lie about as far apart.
+const STEP_NANOS: i128 = 50_000_000;
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Calls of the plugin that succeeded.
+    pub succeeded: usize,
+    /// Calls of the plugin that failed, and left the store as it was.
+    pub failed: usize,
+    /// Steps of other programs, whose changes were taken over.
+    pub loaded: usize,
+}
+
+/// Why a replay ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A step came out differently.
+    #[error(transparent)]
+    Mismatch(Box<Mismatch>),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A request had no answer.
+    #[error("a request had no answer")]
+    Drive(#[source] DriveError),
+}
+
+/// A step that came out differently.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{scenario}, step {number} ({title}): {difference}")]
+pub struct Mismatch {
+    /// The recording.
+    pub scenario: String,
+    /// Which step, from 0.
+    pub number: usize,
+    /// What the step did.
+    pub title: String,
+    /// In what it differs.
+    pub difference: Difference,
+}
+
+/// Replays a recording on an empty store.
+///
+/// Calls of the plugin are planned and carried out here; what any other program changed is taken over as it was
+/// recorded. After each call the outcome and every change to the store are compared.
+///
+/// # Errors
+///
+/// [`ReplayError`]: the first difference, or a store that fails.
+pub async fn replay<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
+    let mut replay = Replay {
+        store,
+        runs: Runs::default(),
+        summary: Summary::default(),
+    };
+    let mut now = Timestamp::from_nanos(START_NANOS);
+    for (number, step) in recording.steps.iter().enumerate() {
+        now = Timestamp::from_nanos(now.nanos() + STEP_NANOS).minus_seconds(-step.pause_seconds);
+        replay.step(step, now).await?.map_err(|difference| {
+            let (scenario, title) = (recording.scenario.clone(), step.title.clone());
+            ReplayError::Mismatch(Box::new(Mismatch {
+                scenario,
+                number,
+                title,
+                difference,
+            }))
+        })?;
+    }
+    Ok(replay.summary)
+}
+
+/// A replay on its way.
+struct Replay<'s, S> {
+    store: &'s S,
+    runs: Runs,
+    summary: Summary,
+}
+
+impl<S: Store> Replay<'_, S> {
+    async fn step(
+        &mut self,
+        step: &Step,
+        now: Timestamp,
+    ) -> Result<Result<(), Difference>, ReplayError> {
+        let call = match Call::read(step, now) {
+            Ok(None) => {
+                self.load(step).await?;
+                return Ok(Ok(()));
+            }
+            Ok(Some(call)) => Ok(call),
+            Err(error) => Err(Failure::BadInput(error)),
+        };
+        let before = self.keys().await?;
+        let found = match call {
+            Ok(call) => self.carry_out(call, now).await?,
+            Err(failure) => Err(failure),
+        };
+        let after = self.keys().await?;
+        Ok(self.compare(step, &found, &before, &after))
+    }
+
+    fn compare(
+        &mut self,
+        step: &Step,
+        found: &Answer,
+        before: &Keys,
+        after: &Keys,
+    ) -> Result<(), Difference> {
+        answer(step, found)?;
+        if found.is_err() {
+            untouched(before, after)?;
+            self.summary.failed += 1;
+        } else {
+            self.summary.succeeded += 1;
+        }
+        self.runs.changes(step, before, after)
+    }
+
+    /// Takes over what a step of another program changed.
+    async fn load(&mut self, step: &Step) -> Result<(), StoreError> {
+        let put = |Put { key, value }: &Put| {
+            let value = value.clone().into_bytes();
+            Op::Put {
+                key: key.clone(),
+                value,
+            }
+        };
+        let delete = |key: &Key| Op::Delete { key: key.clone() };
+        let puts = step.put.iter().map(put);
+        let ops: Vec<Op> = puts.chain(step.deleted.iter().map(delete)).collect();
+        for then in ops.chunks(Txn::OPS_MAX) {
+            let txn = Txn {
+                then: then.to_vec(),
+                ..Txn::default()
+            };
+            self.store.txn(&txn, DEADLINE).await?;
+        }
+        self.runs.note(step);
+        self.summary.loaded += 1;
+        Ok(())
+    }
+
+    async fn carry_out(&self, call: Call, now: Timestamp) -> Result<Answer, ReplayError> {
+        match call {
+            Call::AddNothing => Ok(Ok(Vec::new())),
+            Call::Add(request) => {
+                let reply = self.drive(&request, now).await?;
+                Ok(reply.map(|reply| printed(&request, &reply)))
+            }
+            Call::Del(request) => Ok(self.drive(&request, now).await?.map(|_| Vec::new())),
+        }
+    }
+
+    async fn drive<R: Request>(
+        &self,
+        request: &R,
+        now: Timestamp,
+    ) -> Result<Result<R::Reply, Failure>, ReplayError> {
+        match drive(self.store, request, now, DEADLINE).await {
+            Ok(driven) => Ok(Ok(driven.reply)),
+            Err(DriveError::Refused(refusal)) => Ok(Err(Failure::Refused(refusal))),
+            Err(error) => Err(ReplayError::Drive(error)),
+        }
+    }
+
+    async fn keys(&self) -> Result<Keys, StoreError> {
+        let everything = Txn::read([Read::values(Range::prefix("/"))]);
+        let reply = self.store.txn(&everything, DEADLINE).await?;
+        let kvs = reply.reads.into_iter().flat_map(|read| read.kvs);
+        Ok(kvs.map(|kv| (kv.key.clone(), kv)).collect())
+    }
+}

@@ -1,0 +1,235 @@
+//! What stock Calico was recorded to do, done again here on every store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::time::Duration;
+
+use ipam_etcd::embedded::{Create, EmbeddedStore};
+use ipam_etcd::{ModelStore, Store};
+use ipam_tests::replay::{Aspect, Mismatch, Put, Recording, ReplayError, Step, Summary, replay};
+
+/// A recording that must come out the same here: the steps before which time passed, which it does not tell, and how
+/// many of its steps succeed, fail and are taken over, so that a replay of nothing is no success.
+struct Scenario(&'static str, &'static [usize], [usize; 3]);
+
+const SCENARIOS: [Scenario; 12] = [
+    Scenario("one-node", &[], [9, 0, 3]),
+    Scenario("order-in-block", &[], [12, 0, 1]),
+    Scenario("exhaustion", &[], [6, 1, 1]),
+    Scenario("pool-choice", &[], [9, 8, 1]),
+    Scenario("reserved", &[], [9, 5, 3]),
+    Scenario("specific-ip", &[], [4, 4, 1]),
+    Scenario("handle-reuse", &[], [3, 0, 1]),
+    Scenario("borrowing", &[], [8, 1, 3]),
+    Scenario("block-limit", &[], [8, 1, 3]),
+    Scenario("pool-removed", &[], [4, 0, 4]),
+    Scenario("release-affinity", &[], [3, 0, 3]),
+    Scenario("cooldown", &[8, 13], [11, 1, 2]),
+];
+const PAUSE_SECONDS: i64 = 3;
+
+impl Scenario {
+    fn check<S: Store>(&self, store: &S) {
+        let Self(name, pauses, [succeeded, failed, loaded]) = *self;
+        let mut recording = Recording::read(name).unwrap();
+        for step in pauses {
+            recording.steps[*step].pause_seconds = PAUSE_SECONDS;
+        }
+        let summary = run(&recording, store).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            summary,
+            Summary {
+                succeeded,
+                failed,
+                loaded
+            },
+            "{name}"
+        );
+        assert_eq!(succeeded + failed + loaded, recording.steps.len(), "{name}");
+    }
+}
+
+fn run<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(replay(recording, store))
+}
+
+/// Replays on a fresh store and expects a difference.
+fn difference(recording: &Recording) -> Mismatch {
+    match run(recording, &ModelStore::default()) {
+        Err(ReplayError::Mismatch(mismatch)) => *mismatch,
+        other => panic!("{}: no difference, but {other:?}", recording.scenario),
+    }
+}
+
+#[test]
+fn every_scenario_replays_on_the_model_store() {
+    for scenario in &SCENARIOS {
+        scenario.check(&ModelStore::default());
+    }
+}
+
+#[test]
+fn every_scenario_replays_on_the_embedded_store() {
+    const DEADLINE: Duration = Duration::from_secs(10);
+    for scenario in &SCENARIOS {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        scenario.check(&EmbeddedStore::open(&path, Create::IfMissing, DEADLINE).unwrap());
+    }
+}
+
+/// The only recorded answer that is meant to differ: a DEL that reports success and leaks the address.
+#[test]
+fn a_handle_without_its_map_is_refused_and_not_leaked() {
+    let mut recording = Recording::read("corrupt").unwrap();
+    let found = difference(&recording);
+    assert_eq!(
+        (found.number, found.difference.aspect),
+        (7, Aspect::Exit),
+        "{found}"
+    );
+    assert_eq!(found.title, "calico-ipam DEL c1 on n1");
+    recording.steps.truncate(found.number);
+    let summary = run(&recording, &ModelStore::default()).unwrap();
+    assert_eq!(
+        summary,
+        Summary {
+            succeeded: 1,
+            failed: 2,
+            loaded: 4
+        }
+    );
+}
+
+/// A change to one step of a recording, and the aspect that must show it there.
+type Alteration = (&'static str, usize, fn(&mut Step), Aspect);
+
+const ADD: usize = 1;
+const SECOND_ADD: usize = 2;
+const DEL: usize = 4;
+const FULL: usize = 5;
+
+const ONE_NODE: [Alteration; 14] = [
+    (
+        "an ordinal",
+        ADD,
+        |s| rewrite(s, "224-28", "[0,null", "[null,0"),
+        Aspect::Value,
+    ),
+    (
+        "the queue",
+        DEL,
+        |s| rewrite(s, "224-28", "15,1]", "1,15]"),
+        Aspect::Value,
+    ),
+    (
+        "a handle count",
+        ADD,
+        |s| rewrite(s, "/handle/", "/28\":1", "/28\":2"),
+        Aspect::Value,
+    ),
+    (
+        "the sequence number",
+        SECOND_ADD,
+        |s| rewrite(s, "224-28", "91,", "92,"),
+        Aspect::Value,
+    ),
+    (
+        "an ordinal's number",
+        SECOND_ADD,
+        |s| rewrite(s, "224-28", "90}", "91}"),
+        Aspect::Value,
+    ),
+    (
+        "the first number",
+        ADD,
+        |s| rewrite(s, "224-28", "89}", "88}"),
+        Aspect::Value,
+    ),
+    (
+        "a claim",
+        ADD,
+        |s| rewrite(s, "/host/", "confirmed", "pending"),
+        Aspect::Value,
+    ),
+    (
+        "an attribute",
+        ADD,
+        |s| rewrite(s, "cb40-122", "\"c1\"", "\"c2\""),
+        Aspect::Value,
+    ),
+    (
+        "a time",
+        ADD,
+        |s| rewrite(s, "224-28", " +0000 UTC", "Z"),
+        Aspect::Value,
+    ),
+    (
+        "an address",
+        ADD,
+        |s| reword(s, "10.20.0.224", "10.20.0.225"),
+        Aspect::Addresses,
+    ),
+    (
+        "a prefix",
+        ADD,
+        |s| reword(s, "224/28", "224/32"),
+        Aspect::Addresses,
+    ),
+    ("a success", ADD, |s| s.exit = Some(1), Aspect::Exit),
+    ("a written key", ADD, |s| drop(s.put.pop()), Aspect::Put),
+    ("a deleted key", DEL, |s| s.deleted.clear(), Aspect::Deleted),
+];
+const EXHAUSTION: [Alteration; 2] = [
+    ("a failure", FULL, |s| s.exit = Some(0), Aspect::Exit),
+    (
+        "a reason",
+        FULL,
+        |s| reword(s, "No IPs available", "Max retries hit"),
+        Aspect::Reason,
+    ),
+];
+
+/// Changes a part of the one value whose key holds `key`, or of the first of them.
+fn rewrite(step: &mut Step, key: &str, from: &str, to: &str) {
+    let put: &mut Put = step
+        .put
+        .iter_mut()
+        .find(|put| put.key.contains(key))
+        .unwrap();
+    let altered = put.value.replacen(from, to, 1);
+    assert_ne!(altered, put.value, "{key} holds no {from}");
+    put.value = altered;
+}
+
+/// Changes a part of what was printed.
+fn reword(step: &mut Step, from: &str, to: &str) {
+    let altered = step.stdout.replacen(from, to, 1);
+    assert_ne!(altered, step.stdout, "{from} was not printed");
+    step.stdout = altered;
+}
+
+#[test]
+fn an_altered_recording_does_not_replay() {
+    for (scenario, alterations) in [("one-node", &ONE_NODE[..]), ("exhaustion", &EXHAUSTION)] {
+        for (what, step, alter, shown_by) in alterations {
+            let mut recording = Recording::read(scenario).unwrap();
+            alter(&mut recording.steps[*step]);
+            let found = difference(&recording);
+            assert_eq!(
+                (found.number, found.difference.aspect),
+                (*step, *shown_by),
+                "{what}: {found}"
+            );
+        }
+    }
+}

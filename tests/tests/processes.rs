@@ -1,0 +1,200 @@
+//! Many plugin processes on one embedded store, half of them killed at a random moment.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{PipeReader, Write};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipam_core::ip::Cidr;
+use ipam_core::model::{Block, HandleId, key};
+use ipam_core::plan::Held;
+use ipam_tests::plugin::{Call, netconf};
+use ipam_tests::world::World;
+use serde_json::{Value, json};
+
+const PROCESSES_AT_ONCE: usize = 64;
+const CONTAINERS: usize = 1000;
+/// What a pipe holds before a writer has to wait (`man 7 pipe`).
+const PIPE_BYTES: usize = 65_536;
+/// How long a call is let live at the most before it is killed.
+const LIFE_MS_MAX: u64 = 600;
+
+/// How the calls ended.
+#[derive(Default)]
+struct Tally {
+    finished: AtomicUsize,
+    killed_before: AtomicUsize,
+    killed_after: AtomicUsize,
+}
+
+#[test]
+fn no_address_is_doubled_or_lost_when_processes_die() {
+    let world = World::with_pools(&[
+        ("p4", json!({"cidr": "10.20.0.0/20", "blockSize": 26})),
+        ("p6", json!({"cidr": "fd00:20::/112", "blockSize": 122})),
+    ]);
+    let (tally, reported) = (Tally::default(), Mutex::new(BTreeMap::new()));
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..PROCESSES_AT_ONCE {
+            let (world, tally, reported, next) = (&world, &tally, &reported, &next);
+            scope.spawn(move || {
+                let mut dice = Dice(0x9e37_79b9 + thread as u64);
+                loop {
+                    let container = next.fetch_add(1, Ordering::Relaxed);
+                    if container >= CONTAINERS {
+                        break;
+                    }
+                    live(world, container, &mut dice, tally, reported);
+                }
+            });
+        }
+    });
+    report(&tally);
+    let reported = reported.into_inner().unwrap();
+    nobody_shares(&world, &reported);
+    assert_eq!(world.findings(), [], "the store is sound although processes died");
+    for container in 0..CONTAINERS {
+        let answer = Call::new("DEL", &name(container), &conf(&world, container)).run();
+        assert!(answer.success, "{answer:?}");
+    }
+    assert_eq!(world.findings(), [], "the store is sound after every container is gone");
+    assert_eq!(taken(&world), 0, "no address is left over");
+}
+
+/// Creates a container, and deletes every second one; each call may be killed.
+fn live(
+    world: &World,
+    container: usize,
+    dice: &mut Dice,
+    tally: &Tally,
+    reported: &Mutex<BTreeMap<usize, Vec<String>>>,
+) {
+    let add = Call::new("ADD", &name(container), &conf(world, container)).pod("fin", &name(container));
+    if dice.roll(2) == 0 {
+        if kill(&add, dice, container) {
+            let held = held(world, container);
+            let side = if held { &tally.killed_after } else { &tally.killed_before };
+            side.fetch_add(1, Ordering::Relaxed);
+        } else {
+            tally.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    } else {
+        let answer = add.run();
+        assert!(answer.success, "{answer:?}");
+        tally.finished.fetch_add(1, Ordering::Relaxed);
+        reported.lock().unwrap().insert(container, answer.addresses());
+    }
+    let del = Call::new("DEL", &name(container), &conf(world, container));
+    if container.is_multiple_of(2) {
+        let had = held(world, container);
+        if dice.roll(2) == 0 && kill(&del, dice, container) {
+            let gone = had && !held(world, container);
+            let side = if gone { &tally.killed_after } else { &tally.killed_before };
+            side.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let answer = del.run();
+            assert!(answer.success, "{answer:?}");
+            tally.finished.fetch_add(1, Ordering::Relaxed);
+        }
+        reported.lock().unwrap().remove(&container);
+    } else {
+        // The same container asks again: it must get what it has, or its first addresses.
+        let answer = add.run();
+        assert!(answer.success, "{answer:?}");
+        tally.finished.fetch_add(1, Ordering::Relaxed);
+        let addresses = answer.addresses();
+        let before = reported.lock().unwrap().insert(container, addresses.clone());
+        assert!(before.is_none_or(|before| before == addresses), "ADD twice gives the same addresses");
+    }
+}
+
+/// Starts a call whose answer nobody reads, and kills it at a random moment; false if it ended before.
+///
+/// Its stdout is a pipe that is full already: a process that has committed stays there and can be killed too.
+fn kill(call: &Call, dice: &mut Dice, container: usize) -> bool {
+    let (reader, stdout) = full_pipe();
+    let mut child = call.start(stdout);
+    let life = Duration::from_micros(dice.roll(LIFE_MS_MAX * 1000));
+    let end = Instant::now() + life;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "container {container} was refused");
+            return false;
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    drop(reader);
+    status.code().is_none()
+}
+
+fn full_pipe() -> (PipeReader, Stdio) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&vec![b' '; PIPE_BYTES]).unwrap();
+    (reader, Stdio::from(writer))
+}
+
+fn held(world: &World, container: usize) -> bool {
+    let handle = HandleId::new(format!("net.{}.eth0", name(container))).unwrap();
+    !world.drive(&Held { handle }).unwrap().is_empty()
+}
+
+fn nobody_shares(world: &World, reported: &BTreeMap<usize, Vec<String>>) {
+    let mut seen = BTreeSet::new();
+    for (container, addresses) in reported {
+        assert_eq!(addresses.len(), 2, "both families or neither");
+        for address in addresses {
+            assert!(seen.insert(address), "{address} was given twice, the second time to {container}");
+        }
+        let handle = HandleId::new(format!("net.{}.eth0", name(*container))).unwrap();
+        let held: BTreeSet<String> =
+            world.drive(&Held { handle }).unwrap().iter().map(|held| held.ip.to_string()).collect();
+        let told = addresses.iter().map(|address| address.split('/').next().unwrap().to_owned()).collect();
+        assert_eq!(held, told, "container {container} holds what it was told");
+    }
+}
+
+fn report(tally: &Tally) {
+    let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    let (before, after) = (count(&tally.killed_before), count(&tally.killed_after));
+    let finished = count(&tally.finished);
+    println!("{finished} calls finished, {before} died before their commit, {after} after it");
+    assert!(finished + before + after >= 2 * CONTAINERS);
+    let tenth = (before + after) / 10;
+    assert!(before >= tenth && after >= tenth, "the deaths are one-sided: {before} before, {after} after");
+    assert!(before + after >= CONTAINERS / 4, "too few died to prove anything");
+}
+
+fn taken(world: &World) -> usize {
+    let kvs = world.snapshot().kvs;
+    let blocks = kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(Cidr { .. }))));
+    blocks.map(|kv| Block::decode(&kv.key, &kv.value).unwrap().taken().count()).sum()
+}
+
+/// Every third container does not wait for its turn: the lock is politeness, and must not matter.
+fn conf(world: &World, container: usize) -> Value {
+    let lock_wait_ms = if container.is_multiple_of(3) { 1 } else { 20_000 };
+    let lock = world.folder().join("lock");
+    netconf(&world.path(), &json!({"assign_ipv6": true, "ipam_lock_file": lock, "lock_wait_ms": lock_wait_ms}))
+}
+
+fn name(container: usize) -> String {
+    format!("c{container}")
+}
+
+/// A small generator of random numbers; each thread has its own.
+struct Dice(u64);
+
+impl Dice {
+    /// Returns a number below `sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.0 >> 33) % sides
+    }
+}
