@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ip::{Cidr, Ordinal};
 
 use super::json::{Unknown, null_as_default, text, text_keyed, unsigned};
-use super::{DecodeError, Timestamp, from_json, key, to_bytes};
+use super::{DecodeError, Owner, Timestamp, from_json, key, to_bytes};
 
 /// An allocation block.
 ///
@@ -150,7 +150,7 @@ impl Block {
     /// # Errors
     ///
     /// [`BlockFault::TooLarge`].
-    pub fn new(cidr: Cidr, owner: &key::Owner, now: Timestamp, known: u64) -> Result<Self, BlockFault> {
+    pub fn new(cidr: Cidr, owner: &Owner, now: Timestamp, known: u64) -> Result<Self, BlockFault> {
         let size = size_of(&cidr)?;
         Ok(Self {
             cidr,
@@ -224,8 +224,8 @@ impl Block {
 
     /// Says whether the block is claimed by this owner.
     #[must_use]
-    pub fn is_affine_to(&self, owner: &key::Owner) -> bool {
-        self.affinity.as_deref().and_then(key::Owner::parse).as_ref() == Some(owner)
+    pub fn is_affine_to(&self, owner: &Owner) -> bool {
+        self.affinity.as_deref().and_then(Owner::parse).as_ref() == Some(owner)
     }
 
     /// Checks the rules K1 to K4 that every reader relies on.
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_new_block_is_calicos() {
         let now = "2026-08-22T10:15:30.987654321Z".parse().unwrap();
-        let owner = key::Owner::Host("node-a".to_owned());
+        let owner = Owner::Host("node-a".to_owned());
         let block = Block::new(Cidr::parse("10.65.0.8/29").unwrap(), &owner, now, 0).unwrap();
         assert_eq!(String::from_utf8(block.encode()).unwrap(), FRESH);
         let later = Block::new(block.cidr, &owner, now, u64::MAX - 1).unwrap();

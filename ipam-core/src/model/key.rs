@@ -1,12 +1,10 @@
 //! The names under which values are stored.
 
-use std::fmt;
-
 use crate::ip::{Cidr, Family};
-use crate::kv::{Key, Range};
 
-use super::ResourceKind;
 use super::handle::HandleId;
+use super::owner::Owner;
+use super::resource::ResourceKind;
 
 /// The root of everything that Calico's IPAM stores.
 pub const IPAM_ROOT: &str = "/calico/ipam/v2/";
@@ -23,51 +21,6 @@ const HOST_ROOT: &str = "/calico/ipam/v2/host/";
 const VIRTUAL_ROOT: &str = "/calico/ipam/v2/virtual/";
 const BINDING_ROOT: &str = "/ringfence/v1/bindings/";
 const POOL_MARK_ROOT: &str = "/ringfence/v1/pools/";
-
-/// Whoever may claim blocks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// A node.
-    Host(String),
-    /// Something that is no node, such as `load-balancer`.
-    Virtual(String),
-}
-
-impl Owner {
-    /// Reads the text of a block's affinity; `None` where it names nobody that Calico knows.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.split_once(':')? {
-            ("host", name) => Some(Self::Host(name.to_owned())),
-            ("virtual", name) => Some(Self::Virtual(name.to_owned())),
-            _ => None,
-        }
-    }
-
-    /// Returns the name without its type.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Host(name) | Self::Virtual(name) => name,
-        }
-    }
-
-    fn root(&self) -> &'static str {
-        match self {
-            Self::Host(_) => HOST_ROOT,
-            Self::Virtual(_) => VIRTUAL_ROOT,
-        }
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(name) => write!(f, "host:{name}"),
-            Self::Virtual(name) => write!(f, "virtual:{name}"),
-        }
-    }
-}
 
 /// What a key of a kind that is modelled here names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,76 +43,73 @@ pub enum Named {
 
 /// Returns the key of a block.
 #[must_use]
-pub fn block(cidr: &Cidr) -> Key {
+pub fn block(cidr: &Cidr) -> String {
     format!("{BLOCK_ROOT}ipv{}/block/{}", cidr.family().number(), cidr.key_text())
 }
 
-/// Covers the blocks of a family.
+/// Returns what the keys of a family's blocks begin with.
 #[must_use]
-pub fn blocks(family: Family) -> Range {
-    Range::prefix(format!("{BLOCK_ROOT}ipv{}/block/", family.number()))
+pub fn blocks(family: Family) -> String {
+    format!("{BLOCK_ROOT}ipv{}/block/", family.number())
 }
 
 /// Returns the key of an owner's claim on a block.
 #[must_use]
-pub fn affinity(owner: &Owner, cidr: &Cidr) -> Key {
+pub fn affinity(owner: &Owner, cidr: &Cidr) -> String {
     let number = cidr.family().number();
-    format!("{}{}/ipv{number}/block/{}", owner.root(), owner.name(), cidr.key_text())
+    format!("{}{}/ipv{number}/block/{}", root_of(owner), owner.name(), cidr.key_text())
 }
 
-/// Covers an owner's claims in a family.
+/// Returns what the keys of an owner's claims in a family begin with.
 #[must_use]
-pub fn affinities(owner: &Owner, family: Family) -> Range {
-    Range::prefix(format!("{}{}/ipv{}/block/", owner.root(), owner.name(), family.number()))
+pub fn affinities(owner: &Owner, family: Family) -> String {
+    format!("{}{}/ipv{}/block/", root_of(owner), owner.name(), family.number())
 }
 
 /// Returns the key of a handle.
 #[must_use]
-pub fn handle(id: &HandleId) -> Key {
+pub fn handle(id: &HandleId) -> String {
     format!("{HANDLE_ROOT}{id}")
 }
 
 /// Returns the key of a resource.
 #[must_use]
-pub fn resource(kind: ResourceKind, name: &str) -> Key {
+pub fn resource(kind: ResourceKind, name: &str) -> String {
     format!("{RESOURCE_ROOT}{}/{name}", kind.plural())
 }
 
-/// Covers the resources of a kind.
+/// Returns what the keys of a kind's resources begin with.
 #[must_use]
-pub fn resources(kind: ResourceKind) -> Range {
-    Range::prefix(format!("{RESOURCE_ROOT}{}/", kind.plural()))
+pub fn resources(kind: ResourceKind) -> String {
+    format!("{RESOURCE_ROOT}{}/", kind.plural())
 }
 
 /// Returns the key of a namespace's binding.
 #[must_use]
-pub fn binding(namespace: &str) -> Key {
+pub fn binding(namespace: &str) -> String {
     format!("{BINDING_ROOT}{namespace}")
 }
 
-/// Covers all bindings.
+/// Returns what the keys of bindings begin with.
 #[must_use]
-pub fn bindings() -> Range {
-    Range::prefix(BINDING_ROOT)
+pub fn bindings() -> String {
+    BINDING_ROOT.to_owned()
 }
 
 /// Returns the key of what only Ringfence knows of a pool.
 #[must_use]
-pub fn pool_mark(pool: &str) -> Key {
+pub fn pool_mark(pool: &str) -> String {
     format!("{POOL_MARK_ROOT}{pool}")
 }
 
-/// Covers what only Ringfence knows of all pools.
+/// Returns what the keys of marks of pools begin with.
 #[must_use]
-pub fn pool_marks() -> Range {
-    Range::prefix(POOL_MARK_ROOT)
+pub fn pool_marks() -> String {
+    POOL_MARK_ROOT.to_owned()
 }
 
-/// Covers everything that a check looks at.
-#[must_use]
-pub fn everything() -> [Range; 3] {
-    [Range::prefix(IPAM_ROOT), Range::prefix(RESOURCE_ROOT), Range::prefix(OWN_ROOT)]
-}
+/// The roots of everything that is stored.
+pub const ROOTS: [&str; 3] = [IPAM_ROOT, RESOURCE_ROOT, OWN_ROOT];
 
 /// Says what a key names; `None` for a kind that is not modelled here, or a spelling that Calico's lists skip.
 #[must_use]
@@ -189,6 +139,13 @@ pub fn parse(key: &str) -> Option<Named> {
     }
     let (plural, name) = key.strip_prefix(RESOURCE_ROOT)?.split_once('/')?;
     Some(Named::Resource(ResourceKind::from_plural(plural)?, one_segment(name)?))
+}
+
+fn root_of(owner: &Owner) -> &'static str {
+    match owner {
+        Owner::Host(_) => HOST_ROOT,
+        Owner::Virtual(_) => VIRTUAL_ROOT,
+    }
 }
 
 fn one_segment(text: &str) -> Option<String> {
@@ -253,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_host_prefix_stops_at_the_name() {
-        let range = affinities(&Owner::Host("node-1".to_owned()), Family::V4);
-        assert!(!range.contains("/calico/ipam/v2/host/node-10/ipv4/block/10.0.0.0-26"));
-        assert!(range.contains("/calico/ipam/v2/host/node-1/ipv4/block/10.0.0.0-26"));
+        let prefix = affinities(&Owner::Host("node-1".to_owned()), Family::V4);
+        assert!(!"/calico/ipam/v2/host/node-10/ipv4/block/10.0.0.0-26".starts_with(&prefix));
+        assert!("/calico/ipam/v2/host/node-1/ipv4/block/10.0.0.0-26".starts_with(&prefix));
     }
 }

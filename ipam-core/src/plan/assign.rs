@@ -10,9 +10,9 @@ use crate::model::{
     key,
 };
 use crate::pool::{
-    AddressRules, Choice, ChoiceRequest, Dropped, Level, Levels, NamespaceLabels, Pool, Tenant, Use,
+    AddressRules, Choice, ChoiceRequest, Level, Levels, NamespaceLabels, Pool, Tenant, Use,
 };
-use crate::refusal::Refusal;
+use crate::refusal::{Dropped, Refusal};
 
 use super::facts::{Facts, cluster_key, read_binding, read_node_labels};
 use super::held::{HeldAddress, held_by};

@@ -33,7 +33,7 @@ impl Request for Bind {
         if !is_binding_name(&self.tenant) {
             return Err(Refusal::Missing { kind: "namespace", name: self.tenant.clone() }.into());
         }
-        let pools = key::resources(ResourceKind::IpPool);
+        let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         let binding_key = key::binding(&self.tenant);
         lookup.require([Read::values(pools.clone()), Read::values(Range::key(binding_key.clone()))])?;
         refuse_if_locked(lookup)?;

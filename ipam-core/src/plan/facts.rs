@@ -32,9 +32,9 @@ impl Facts {
         [
             Read::values(Range::key(key::CONFIG)),
             Read::values(Range::key(cluster_key())),
-            Read::values(key::resources(ResourceKind::IpPool)),
-            Read::values(key::pool_marks()),
-            Read::values(key::resources(ResourceKind::IpReservation)),
+            Read::values(Range::prefix(key::resources(ResourceKind::IpPool))),
+            Read::values(Range::prefix(key::pool_marks())),
+            Read::values(Range::prefix(key::resources(ResourceKind::IpReservation))),
         ]
     }
 
@@ -43,7 +43,7 @@ impl Facts {
         refuse_if_locked(lookup)?;
         let config = read_config(lookup)?;
         let mut reserved = RangeSet::new();
-        for kv in lookup.scan(&key::resources(ResourceKind::IpReservation))? {
+        for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpReservation)))? {
             let reservation = IpReservation::decode(&kv.key, &kv.value)?;
             // Entries that are no networks are passed over, as Calico does; `check` reports them.
             reservation.spec.networks().flatten().for_each(|cidr| reserved.insert(&cidr));
@@ -128,11 +128,11 @@ pub(super) fn read_node_labels(
 }
 
 fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
-    let marks = lookup.scan(&key::pool_marks())?;
+    let marks = lookup.scan(&Range::prefix(key::pool_marks()))?;
     let exclusive = exclusive_pools(&marks)?;
     let mut pools = Vec::new();
     let mut damaged = Vec::new();
-    for kv in lookup.scan(&key::resources(ResourceKind::IpPool))? {
+    for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpPool)))? {
         match IpPool::decode(&kv.key, &kv.value) {
             Ok(stored) => pools.extend(Pool::read(&stored, exclusive.contains(&stored.metadata.name))),
             Err(_) => damaged.push(kv.clone()),

@@ -43,7 +43,7 @@ impl Request for ReleaseAddresses {
     type Reply = Released;
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Released>> {
-        let pools = key::resources(ResourceKind::IpPool);
+        let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         lookup.require([Read::values(pools.clone()), Read::values(Range::key(key::CONFIG))])?;
         let cooldown = read_config(lookup)?.ip_cooldown_seconds;
         let mut reply = Released::default();
@@ -96,7 +96,7 @@ impl ReleaseAddresses {
 
 /// Finds the block of an address: by its pool's block size, or among all blocks where its pool is gone.
 pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr>> {
-    let pools = lookup.peek_scan(&key::resources(ResourceKind::IpPool))?;
+    let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
     let pool = pools
         .iter()
         .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
@@ -107,7 +107,7 @@ pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr
     {
         return Ok(Some(cidr));
     }
-    let keys = lookup.peek_keys(&key::blocks(Family::of(ip)))?;
+    let keys = lookup.peek_keys(&Range::prefix(key::blocks(Family::of(ip))))?;
     Ok(keys.into_iter().find_map(|key| match key::parse(key) {
         Some(key::Named::Block(cidr)) if cidr.contains(ip) => Some(cidr),
         _ => None,

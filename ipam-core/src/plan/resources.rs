@@ -4,7 +4,7 @@ use crate::block;
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{
-    Affinity, Binding, Block, ClusterInformation, IpPool, IpReservation, Metadata, Node, PoolMark,
+    Affinity, Binding, Block, ClusterInformation, IpPool, IpReservation, Metadata, Node, Owner, PoolMark,
     ResourceKind, Timestamp, Uid, key,
 };
 use crate::pool::{Pool, validate};
@@ -61,9 +61,9 @@ impl Request for ApplyResources {
     type Reply = Vec<Applied>;
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<PlanOutcome<Self::Reply>> {
-        let pools = key::resources(ResourceKind::IpPool);
+        let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         let mut reads = vec![Read::values(pools), Read::values(Range::key(cluster_key()))];
-        reads.extend(crate::ip::Family::ALL.map(|family| Read::keys(key::blocks(family))));
+        reads.extend(crate::ip::Family::ALL.map(|family| Read::keys(Range::prefix(key::blocks(family)))));
         reads.extend(self.manifests.iter().map(|m| Read::values(Range::key(m.key()))));
         lookup.require(reads)?;
         refuse_if_locked(lookup)?;
@@ -265,7 +265,7 @@ impl Request for DeletePool {
 impl DeletePool {
     fn refuse_bound(&self, lookup: &mut Lookup<'_>) -> Planned<()> {
         let mut namespaces = Vec::new();
-        for kv in lookup.scan(&key::bindings())? {
+        for kv in lookup.scan(&Range::prefix(key::bindings()))? {
             if let Some(key::Named::Binding(tenant)) = key::parse(&kv.key)
                 && Binding::decode(&kv.key, &kv.value)?.names(&self.name)
             {
@@ -284,7 +284,7 @@ impl DeletePool {
     fn give_up_blocks(&self, lookup: &mut Lookup<'_>, pool: &Pool) -> Planned<Vec<Op>> {
         let mut ops = Vec::new();
         let (mut addresses, mut blocks) = (0, 0);
-        for kv in lookup.scan(&key::blocks(pool.family()))? {
+        for kv in lookup.scan(&Range::prefix(key::blocks(pool.family())))? {
             let Some(key::Named::Block(cidr)) = key::parse(&kv.key) else { continue };
             if !pool.cidr.covers(&cidr) {
                 continue;
@@ -297,7 +297,7 @@ impl DeletePool {
             }
             lookup.get(&kv.key)?;
             ops.push(Op::Delete { key: kv.key.clone() });
-            if let Some(owner) = block.affinity.as_deref().and_then(key::Owner::parse) {
+            if let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) {
                 let row_key = key::affinity(&owner, &cidr);
                 if let Some(row) = lookup.get(&row_key)? {
                     Affinity::decode(&row_key, &row.value)?;
@@ -319,7 +319,7 @@ fn keep_identity(new: &mut Metadata, stored: &Metadata) {
 }
 
 fn stored_pools(lookup: &mut Lookup<'_>) -> Planned<Vec<(String, Cidr)>> {
-    let kvs = lookup.scan(&key::resources(ResourceKind::IpPool))?;
+    let kvs = lookup.scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
     let networks = kvs.into_iter().filter_map(|kv| {
         let stored = IpPool::decode(&kv.key, &kv.value).ok()?;
         Some((stored.metadata.name.clone(), Cidr::parse(&stored.spec.cidr).ok()?))
@@ -349,7 +349,7 @@ fn refuse_other_blocks(
     cidr: Cidr,
     block_size: u8,
 ) -> Planned<()> {
-    for key in lookup.peek_keys(&key::blocks(cidr.family()))? {
+    for key in lookup.peek_keys(&Range::prefix(key::blocks(cidr.family())))? {
         if let Some(key::Named::Block(block)) = key::parse(key)
             && block.overlaps(&cidr)
             && block.prefix() != block_size

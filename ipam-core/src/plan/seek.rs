@@ -65,7 +65,7 @@ enum Shortage {
 impl Seek<'_> {
     /// Returns the first reads of a search in a family, so that several families can be asked for at once.
     pub(super) fn reads(owner: &Owner, family: Family) -> Read {
-        Read::values(key::affinities(owner, family))
+        Read::values(Range::prefix(key::affinities(owner, family)))
     }
 
     /// Finds `count` addresses in the chosen pools, in as few blocks as it takes.
@@ -185,7 +185,7 @@ impl Seek<'_> {
 
     /// Returns the blocks inside the pools that the host has a claim on, in the order of their keys.
     fn rows(&self, lookup: &Lookup<'_>, family: Family, pools: &[Pool]) -> Planned<Vec<Cidr>> {
-        let rows = lookup.peek_scan(&key::affinities(self.owner, family))?;
+        let rows = lookup.peek_scan(&Range::prefix(key::affinities(self.owner, family)))?;
         let named = rows.iter().filter_map(|kv| match key::parse(&kv.key) {
             Some(key::Named::Affinity(_, cidr)) => Some(cidr),
             _ => None,
@@ -287,7 +287,7 @@ impl Seek<'_> {
                     lookup.require(keys.map(|key| Read::keys(Range::key(key))))?;
                 }
             } else {
-                lookup.peek_keys(&key::blocks(pool.family()))?;
+                lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
             }
             if !lookup.exists(&key)? {
                 return Ok(Some(cidr));
@@ -353,7 +353,7 @@ impl Seek<'_> {
             let index = (cidr.first() - pool.cidr.first()) >> (pool.family().bits() - pool.block_prefix);
             if index >= start { index - start } else { index + (count - start) }
         };
-        let keys = lookup.peek_keys(&key::blocks(pool.family()))?;
+        let keys = lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
         let mut cidrs: Vec<Cidr> = keys
             .into_iter()
             .filter_map(|key| match key::parse(key) {

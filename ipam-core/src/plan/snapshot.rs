@@ -1,6 +1,6 @@
 //! Everything that is stored, read at one revision.
 
-use crate::kv::{Kv, Lookup, Read};
+use crate::kv::{Kv, Lookup, Range, Read};
 use crate::model::{Timestamp, key};
 
 use super::{Outcome, Planned, Request};
@@ -20,7 +20,7 @@ impl Request for ReadAll {
     type Reply = Snapshot;
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<Snapshot>> {
-        let roots = key::everything();
+        let roots = key::ROOTS.map(Range::prefix);
         lookup.require(roots.iter().cloned().map(Read::values))?;
         let mut kvs = Vec::new();
         for root in &roots {

@@ -47,7 +47,7 @@ impl Request for Verify {
     type Reply = Option<Mismatch>;
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<Self::Reply>> {
-        let pools = key::resources(ResourceKind::IpPool);
+        let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         lookup.require([Read::values(pools.clone()), Read::values(Range::key(key::handle(&self.handle)))])?;
         let pools: Vec<Pool> = lookup
             .peek_scan(&pools)?

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::ip::{Cidr, Family};
 use crate::model::{Binding, BindingMode};
-use crate::refusal::{Forbidden, Refusal};
+use crate::refusal::{Dropped, Forbidden, Refusal};
 
 use super::{Pool, PoolList, Use};
 
@@ -125,15 +125,6 @@ pub struct Choice {
     pub dropped: Vec<Dropped>,
     /// The required binding that the choice was held against, such as `namespace fin`.
     pub held_to: Option<String>,
-}
-
-/// A pool that was passed over, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropped {
-    /// The pool.
-    pub pool: String,
-    /// Why, as the end of a sentence that begins with the pool.
-    pub why: String,
 }
 
 /// Chooses the pools that a workload may draw from in one family.

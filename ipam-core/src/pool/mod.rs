@@ -7,10 +7,10 @@ mod validate;
 
 pub use annotation::{AnnotationError, PoolList};
 pub use choice::{
-    Choice, ChoiceRequest, Dropped, Level, Levels, NamespaceLabels, Tenant, annotation_key, choose,
+    Choice, ChoiceRequest, Level, Levels, NamespaceLabels, Tenant, annotation_key, choose,
 };
 pub use network::{AddressRules, Gateway};
-pub use validate::{PoolFault, is_binding_name, is_resource_name, validate};
+pub use validate::{is_binding_name, is_resource_name, validate};
 
 use crate::ip::{Cidr, Family};
 use crate::model::IpPool;

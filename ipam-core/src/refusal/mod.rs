@@ -1,12 +1,15 @@
 //! Why a request must not be carried out.
 
+mod pool_fault;
+
+pub use pool_fault::PoolFault;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use crate::block::ReleaseError;
 use crate::ip::{Cidr, Family};
 use crate::model::DecodeError;
-use crate::pool::{Dropped, PoolFault};
 use crate::selector::SelectorError;
 
 /// Why a request must not be carried out: the thing, the values that disagree, and the way out.
@@ -343,6 +346,15 @@ impl fmt::Display for Forbidden {
             Self::Use { wanted } => write!(f, "it is not allowed for the use {wanted}"),
         }
     }
+}
+
+/// A pool that was passed over, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The pool.
+    pub pool: String,
+    /// Why, as the end of a sentence that begins with the pool.
+    pub why: String,
 }
 
 /// Names with commas between them.
