@@ -9,4 +9,6 @@
 pub mod binaries;
 pub mod plugin;
 pub mod replay;
+pub mod source;
+pub mod sqlite;
 pub mod world;

@@ -58,6 +58,12 @@ impl Call {
         self
     }
 
+    /// Returns a variable.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     /// Says which pod the container is.
     #[must_use]
     pub fn pod(self, namespace: &str, name: &str) -> Self {
@@ -150,10 +156,18 @@ pub fn netconf(store: &Path, ipam: &Value) -> Value {
             "datastore_path": store,
             "nodename": "n1",
             "log_level": "error",
+            "ipam_lock_file": store.with_file_name("ipam.lock"),
         }
     });
     let fields = conf["ipam"].as_object_mut().expect("it is an object");
     fields.extend(ipam.as_object().expect("ipam is an object").clone());
+    conf
+}
+
+/// Adds what ADD answered to a configuration, as a runtime does for CHECK.
+#[must_use]
+pub fn with_prev_result(mut conf: Value, result: &Value) -> Value {
+    conf["prevResult"] = result.clone();
     conf
 }
 

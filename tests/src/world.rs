@@ -1,14 +1,20 @@
 //! An embedded store with pools, as an administrator would have made it.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipam_core::check::{Finding, check};
-use ipam_core::kv::Kv;
+use ipam_core::kv::{Kv, Lookup, Op};
 use ipam_core::model::{
-    Binding, IpPool, IpPoolSpec, IpReservation, IpReservationSpec, ResourceKind, Timestamp,
+    Binding, Block, IpPool, IpPoolSpec, IpReservation, IpReservationSpec, ResourceKind, Timestamp,
+    key,
 };
-use ipam_core::plan::{ApplyResources, Bind, Manifest, ReadAll, Request, Snapshot};
+use ipam_core::plan::{
+    ApplyResources, Bind, Manifest, Outcome, Planned, ReadAll, Request, Snapshot,
+};
 use ipam_etcd::embedded::{Create, EmbeddedStore};
 use ipam_etcd::{DriveError, drive};
 use serde_json::Value;
@@ -81,6 +87,21 @@ impl World {
         self.drive(&Bind { tenant: tenant.to_owned(), binding }).expect("the binding is stored");
     }
 
+    /// Stores bytes under a key, whatever they mean.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be stored.
+    pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
+        self.drive(&Put { key: key.to_owned(), value: value.into() }).expect("the value is stored");
+    }
+
+    /// Says whether the store can be opened.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        EmbeddedStore::open(&self.path(), Create::Never, DEADLINE).is_ok()
+    }
+
     /// Carries a request out.
     ///
     /// # Errors
@@ -113,6 +134,39 @@ impl World {
         self.snapshot().kvs
     }
 
+    /// Returns every address that somebody holds, in order.
+    ///
+    /// # Panics
+    ///
+    /// If a block cannot be read.
+    #[must_use]
+    pub fn taken(&self) -> Vec<IpAddr> {
+        let kvs = self.contents();
+        let blocks = kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(_))));
+        let mut taken: Vec<IpAddr> = blocks
+            .flat_map(|kv| {
+                let block = Block::decode(&kv.key, &kv.value).expect("a sound block");
+                let held = block.taken().filter(|(_, record)| record.released_at.is_none());
+                held.map(|(ordinal, _)| block.cidr.address_at(ordinal)).collect::<Vec<_>>()
+            })
+            .collect();
+        taken.sort();
+        taken
+    }
+
+    /// Returns the bytes of every file in the store's folder, to compare before with after. Left out are locks and
+    /// the index of the log, which hold nothing that lasts.
+    ///
+    /// # Panics
+    ///
+    /// If one cannot be read.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect_files(self.folder.path(), &mut files);
+        files
+    }
+
     /// Judges the store.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
@@ -123,6 +177,35 @@ impl World {
         let random = u128::from(std::process::id()) << 64 | now().nanos().unsigned_abs();
         let request = ApplyResources { manifests: vec![manifest], create_only: false, random };
         self.drive(&request).expect("the resource is stored");
+    }
+}
+
+/// Asks to store bytes under a key.
+struct Put {
+    key: String,
+    value: Vec<u8>,
+}
+
+impl Request for Put {
+    type Reply = ();
+
+    fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<()>> {
+        lookup.get(&self.key)?;
+        let put = Op::Put { key: self.key.clone(), value: self.value.clone() };
+        Ok(Outcome::Write { ops: vec![put], reply: () })
+    }
+}
+
+fn collect_files(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).expect("the folder is read") {
+        let path = entry.expect("the folder is read").path();
+        let name = path.to_string_lossy();
+        if path.is_dir() {
+            files.insert(path.clone(), Vec::new());
+            collect_files(&path, files);
+        } else if !name.ends_with("-shm") && !name.ends_with(".lock") {
+            files.insert(path.clone(), fs::read(&path).expect("the file is read"));
+        }
     }
 }
 

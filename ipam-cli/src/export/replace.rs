@@ -19,7 +19,8 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let directory = directory.unwrap_or(Path::new("."));
     let mut new_name = OsString::from(".");
     new_name.push(name);
-    new_name.push(format!(".{:08x}", getrandom::u32()?));
+    let random = getrandom::u32().map_err(|error| io::Error::other(error.to_string()))?;
+    new_name.push(format!(".{random:08x}"));
     let new = directory.join(new_name);
     let written = write(&new, text).and_then(|()| fs::rename(&new, path));
     if written.is_err() {

@@ -1,0 +1,222 @@
+//! What a runtime, a pod or an administrator can get wrong, as one table that goes through the real plugin.
+//!
+//! Whatever a row hands over is refused: with its code, in words that begin with the thing at fault, as JSON on stdout
+//! and with exit code 1. And the store is afterwards what it was before, byte for byte and revision for revision. Both
+//! families are on, so a refusal in one of them has left nothing of the other.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod addresses;
+mod annotations;
+mod configuration;
+mod environment;
+mod pools;
+mod stdin;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ipam_core::kv::Kv;
+use ipam_tests::plugin::{Answer, Call, annotated, netconf, with_prev_result};
+use ipam_tests::sqlite::WriteLock;
+use ipam_tests::world::World;
+use serde_json::{Value, json};
+
+const TABLE: [&[Row]; 7] = [
+    annotations::ROWS,
+    pools::ROWS,
+    addresses::ROWS,
+    environment::ROWS,
+    stdin::ROWS,
+    configuration::ROWS,
+    store::ROWS,
+];
+
+/// The longest that a refusal may take; what waits for something sets a shorter time.
+const REFUSAL_MAX: Duration = Duration::from_secs(5);
+/// The longest message: it becomes part of an event, whose length is limited.
+const MESSAGE_BYTES_MAX: usize = 500;
+/// With these a runtime takes a failed DEL for a successful one.
+const MISLEADING: [&str; 2] = ["not found", "no such file or directory"];
+const ANNOTATION_V4: &str = "cni.projectcalico.org/ipv4pools";
+const ANNOTATION_V6: &str = "cni.projectcalico.org/ipv6pools";
+
+/// One rule, and calls that break it.
+struct Row {
+    /// What the rule is called; it never changes.
+    id: &'static str,
+    code: u64,
+    /// How the message begins: with the thing at fault.
+    says: &'static str,
+    /// What the message or its details name besides.
+    names: &'static [&'static str],
+    /// Makes the store what the rule is about.
+    prepare: fn(&World),
+    /// Whether a writer that does not come to its end keeps the store locked.
+    is_locked: bool,
+    /// Calls that break the rule, each in another way.
+    calls: fn(&World) -> Vec<Call>,
+}
+
+impl Row {
+    const fn new(
+        id: &'static str,
+        code: u64,
+        says: &'static str,
+        calls: fn(&World) -> Vec<Call>,
+    ) -> Self {
+        Self { id, code, says, names: &[], prepare: |_| (), is_locked: false, calls }
+    }
+
+    const fn names(self, names: &'static [&'static str]) -> Self {
+        Self { names, ..self }
+    }
+
+    const fn after(self, prepare: fn(&World)) -> Self {
+        Self { prepare, ..self }
+    }
+
+    const fn while_locked(self) -> Self {
+        Self { is_locked: true, ..self }
+    }
+
+    /// Makes the calls, and collects what is wrong with the answers.
+    fn check(&self) -> Vec<String> {
+        let world = world();
+        (self.prepare)(&world);
+        let calls = (self.calls)(&world);
+        let _lock = self.is_locked.then(|| WriteLock::hold(&world.path()));
+        let before = state(&world);
+        let mut faults = Vec::new();
+        if calls.is_empty() {
+            faults.push(format!("{}: there is no call", self.id));
+        }
+        for (at, call) in calls.iter().enumerate() {
+            let started = Instant::now();
+            let answer = call.run();
+            let mut found = self.judge(call, &answer);
+            if started.elapsed() > REFUSAL_MAX {
+                found.push(format!("it took {:?}", started.elapsed()));
+            }
+            if state(&world) != before {
+                found.push("the store is not as before".to_owned());
+            }
+            faults.extend(
+                found.iter().map(|fault| format!("{}, call {at}: {fault}: {answer:?}", self.id)),
+            );
+        }
+        faults
+    }
+
+    fn judge(&self, call: &Call, answer: &Answer) -> Vec<String> {
+        let details = answer.json["details"].as_str().unwrap_or_default();
+        let all = format!("{}; {details}", answer.message());
+        let mut faults = Vec::new();
+        let mut demand = |holds: bool, fault: String| {
+            if !holds {
+                faults.push(fault);
+            }
+        };
+        demand(answer.exit == Some(1), "exit code 1 is missing".to_owned());
+        demand(answer.code() == Some(self.code), format!("code {} is missing", self.code));
+        demand(answer.message().starts_with(self.says), format!("it does not say {:?}", self.says));
+        for name in self.names {
+            demand(all.contains(name), format!("it does not name {name:?}"));
+        }
+        let version = answer.json["cniVersion"].as_str();
+        demand(version.is_some_and(|version| !version.is_empty()), "no cniVersion".to_owned());
+        let is_line = answer.message().len() <= MESSAGE_BYTES_MAX && !all.contains(char::is_control);
+        demand(is_line, "it is not one line of bounded length".to_owned());
+        if call.variable("CNI_COMMAND") == Some("DEL") {
+            let lower = all.to_lowercase();
+            let sounds_well = MISLEADING.iter().any(|phrase| lower.contains(phrase));
+            demand(!sounds_well, "it makes a runtime take the DEL for done".to_owned());
+        }
+        faults
+    }
+}
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    let faults: Vec<String> = TABLE.iter().copied().flatten().flat_map(Row::check).collect();
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn rows_have_names_of_their_own() {
+    let mut seen = BTreeSet::new();
+    for row in TABLE.iter().copied().flatten() {
+        assert!(seen.insert(row.id), "{} is there twice", row.id);
+        assert!(!row.says.is_empty(), "{} does not say what is at fault", row.id);
+    }
+}
+
+/// What must not change: every file's bytes, and every key with its revisions where the store can be read.
+type State = (BTreeMap<PathBuf, Vec<u8>>, Option<Vec<Kv>>);
+
+fn state(world: &World) -> State {
+    (world.files(), world.is_usable().then(|| world.contents()))
+}
+
+/// A store with a pool for each way to go wrong, and `free` and `free6`, from which nothing may ever come.
+fn world() -> World {
+    let world = World::with_pools(&[
+        ("legacy", json!({"cidr": "10.1.0.0/24", "blockSize": 28})),
+        ("legacy6", json!({"cidr": "fd00:1::/112", "blockSize": 124})),
+        ("free", json!({"cidr": "10.2.0.0/24", "blockSize": 28})),
+        ("free6", json!({"cidr": "fd00:2::/112", "blockSize": 124})),
+        ("tiny", json!({"cidr": "10.3.0.0/30", "blockSize": 30})),
+        ("tiny6", json!({"cidr": "fd00:3::/127", "blockSize": 127})),
+        ("off", json!({"cidr": "10.4.0.0/24", "disabled": true})),
+        ("tunnels", json!({"cidr": "10.6.0.0/24", "allowedUses": ["Tunnel"]})),
+    ]);
+    world.pool("bank", json!({"cidr": "10.5.0.0/24"}), Some(true));
+    world
+}
+
+/// Returns a configuration with both families, and `ipam` on top.
+fn conf(world: &World, ipam: &Value) -> Value {
+    let mut fields = json!({"assign_ipv6": true});
+    fields.as_object_mut().unwrap().extend(ipam.as_object().unwrap().clone());
+    netconf(&world.path(), &fields)
+}
+
+/// Returns a configuration without some fields of its part for the plugin.
+fn conf_without(world: &World, names: &[&str]) -> Value {
+    let mut conf = conf(world, &json!({}));
+    for name in names {
+        conf["ipam"].as_object_mut().unwrap().remove(*name).expect("it was there");
+    }
+    conf
+}
+
+/// Asks for addresses for the pod `web-0` of the namespace `fin`.
+fn add(conf: &Value) -> Call {
+    Call::new("ADD", "c1", conf).pod("fin", "web-0")
+}
+
+/// Asks for addresses with each text as the pod's annotation.
+fn add_annotated(world: &World, key: &str, texts: &[&str]) -> Vec<Call> {
+    let conf = conf(world, &json!({}));
+    texts.iter().map(|text| add(&annotated(conf.clone(), &json!({key: text})))).collect()
+}
+
+/// Makes every call that needs the store.
+fn every_command(conf: &Value) -> Vec<Call> {
+    let check = with_prev_result(conf.clone(), &json!({"cniVersion": "1.0.0", "ips": []}));
+    vec![add(conf), Call::new("CHECK", "c1", &check), Call::new("DEL", "c1", conf)]
+}
+
+/// Gives another pod of the namespace an address.
+fn hold(world: &World, container: &str, ipam: &Value, args: &str) {
+    let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME={container};{args}");
+    let answer = Call::new("ADD", container, &conf(world, ipam)).with("CNI_ARGS", &args).run();
+    assert!(answer.success, "{answer:?}");
+}
