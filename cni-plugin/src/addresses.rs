@@ -47,7 +47,10 @@ pub(crate) fn wanted(
             })?;
             let wanted = from_list(&value, &source)?;
             if wanted.is_empty() {
-                return Err(CniError::new(Code::Annotation, format!("{source} names no address; remove it")));
+                return Err(CniError::new(
+                    Code::Annotation,
+                    format!("{source} names no address; remove it"),
+                ));
             }
             judge(&source, wanted, settings)
         }
@@ -55,16 +58,25 @@ pub(crate) fn wanted(
 }
 
 /// Refuses two addresses of a family, and one of a family that is off.
-fn judge(source: &str, wanted: Vec<Wanted>, settings: &AddSettings) -> Result<Vec<Wanted>, CniError> {
+fn judge(
+    source: &str,
+    wanted: Vec<Wanted>,
+    settings: &AddSettings,
+) -> Result<Vec<Wanted>, CniError> {
     for (at, first) in wanted.iter().enumerate() {
         let family = Family::of(first.ip);
         if !settings.families.contains(&family) {
-            let message = format!("{source}: {} is an {family} address, and {family} is off", first.ip);
+            let message =
+                format!("{source}: {} is an {family} address, and {family} is off", first.ip);
             return Err(CniError::new(Code::WrongFamily, message));
         }
-        if let Some(second) = wanted.iter().skip(at + 1).find(|other| Family::of(other.ip) == family) {
-            let message =
-                format!("{source}: {} and {} are both {family}; at most one can be given", first.ip, second.ip);
+        if let Some(second) =
+            wanted.iter().skip(at + 1).find(|other| Family::of(other.ip) == family)
+        {
+            let message = format!(
+                "{source}: {} and {} are both {family}; at most one can be given",
+                first.ip, second.ip
+            );
             return Err(CniError::new(Code::Annotation, message));
         }
     }
@@ -82,12 +94,11 @@ fn from_list(value: &Value, source: &str) -> Result<Vec<Wanted>, CniError> {
 fn parse(entry: &Value, source: &str) -> Result<Wanted, CniError> {
     let bad = || CniError::new(Code::AddressInvalid, format!("{source}: {entry} is no address"));
     let text = entry.as_str().ok_or_else(bad)?;
-    let wanted = match text.parse::<IpAddr>() {
-        Ok(ip) => Wanted { ip, prefix: None },
-        Err(_) => {
-            let network: IpNetwork = text.parse().map_err(|_| bad())?;
-            Wanted { ip: network.ip(), prefix: Some(network.prefix()) }
-        }
+    let wanted = if let Ok(ip) = text.parse::<IpAddr>() {
+        Wanted { ip, prefix: None }
+    } else {
+        let network: IpNetwork = text.parse().map_err(|_| bad())?;
+        Wanted { ip: network.ip(), prefix: Some(network.prefix()) }
     };
     // An IPv4 address in IPv6 clothing would be stored under a key that nobody else uses.
     Cidr::host(wanted.ip).map_err(|_| bad())?;

@@ -39,7 +39,12 @@ impl Annotations {
     ///
     /// One with the interface's name behind it is stronger; the bare one counts for the interfaces that were named
     /// for that.
-    pub(crate) fn get(&self, key: &str, ifname: &str, bare_for: &[String]) -> Option<(String, &str)> {
+    pub(crate) fn get(
+        &self,
+        key: &str,
+        ifname: &str,
+        bare_for: &[String],
+    ) -> Option<(String, &str)> {
         let scoped = format!("{key}.{ifname}");
         if let Some(text) = self.0.get(&scoped) {
             return Some((scoped, text));
@@ -56,7 +61,8 @@ pub(crate) fn levels(
     call: &Call,
     settings: &AddSettings,
 ) -> Result<Levels, CniError> {
-    let pod = annotations.get(annotation_key(family), &call.ifname, &settings.annotation_interfaces);
+    let pod =
+        annotations.get(annotation_key(family), &call.ifname, &settings.annotation_interfaces);
     let pod = match pod {
         None => None,
         Some((key, text)) => PoolList::parse_annotation(text).map_err(|error| {

@@ -23,12 +23,17 @@ pub(crate) fn node_name(fields: &Fields) -> Result<String, CniError> {
             Some(name) => name,
             None => match fields.shared_text("hostname")? {
                 Some(name) => name.trim().to_owned(),
-                None => fs::read_to_string(KERNEL_HOSTNAME).unwrap_or_default().trim().to_lowercase(),
+                None => {
+                    fs::read_to_string(KERNEL_HOSTNAME).unwrap_or_default().trim().to_lowercase()
+                }
             },
         },
     };
     if name.is_empty() || name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
-        return Err(CniError::new(Code::Node, format!("the node's name is {name:?}; set nodename")));
+        return Err(CniError::new(
+            Code::Node,
+            format!("the node's name is {name:?}; set nodename"),
+        ));
     }
     Ok(name)
 }

@@ -42,9 +42,14 @@ fn open(path: &Path) -> std::io::Result<File> {
     {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     // Waiting on anything but a plain file could wait for something else.
-    if fs::metadata(path)?.is_file() { Ok(file) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
+    if fs::metadata(path)?.is_file() {
+        Ok(file)
+    } else {
+        Err(std::io::ErrorKind::InvalidInput.into())
+    }
 }
 
 /// The kernel queues waiters in order but knows no deadline, so a thread waits in its queue.
@@ -78,6 +83,9 @@ mod tests {
         });
         drop(held);
         assert!(waiter.join().unwrap());
-        assert!(HostLock::acquire(folder.path(), Duration::ZERO)._file.is_none(), "a folder is no lock");
+        assert!(
+            HostLock::acquire(folder.path(), Duration::ZERO)._file.is_none(),
+            "a folder is no lock"
+        );
     }
 }

@@ -1,21 +1,9 @@
-//! The CNI IPAM plugin of Ringfence: one process per call, configuration on stdin, answer on stdout.
-//!
-//! Stdout carries the protocol and nothing else. The process may be killed at any instruction: what it stores, it stores
-//! in one transaction, so there is nothing to clean up.
-
-mod addresses;
-mod annotations;
-mod command;
-mod identity;
-mod lock;
-mod protocol;
-mod refusal_code;
-mod settings;
+//! The process: what comes in, what goes out, and what a panic or a person gets to see.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use protocol::{CniError, Code, environment};
+use cni_plugin::{CniError, Code};
 
 /// What a person sees who calls the plugin by hand.
 const ABOUT: &str = concat!(
@@ -29,7 +17,7 @@ const USAGE: &str = "usage: CNI_COMMAND=ADD|CHECK|DEL|VERSION ringfence-ipam < c
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Some(command) = environment::command() else {
+    let Some(command) = cni_plugin::command() else {
         return without_command();
     };
     report_panics();
@@ -37,7 +25,7 @@ fn main() -> ExitCode {
         return fail(&CniError::new(Code::Internal, "the runtime cannot be started"));
     };
     runtime.block_on(async {
-        match command::run(&command).await {
+        match cni_plugin::run(&command).await {
             Ok(answer) => match answer.print(&mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(_) => {
@@ -81,10 +69,14 @@ fn fail(error: &CniError) -> ExitCode {
 /// Turns a panic, which is always a fault of this program, into an error that the runtime understands.
 fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let error = CniError::new(Code::Internal, "the plugin met a fault of its own; please report it")
-            .with_details(panic.to_string());
+        let error =
+            CniError::new(Code::Internal, "the plugin met a fault of its own; please report it")
+                .with_details(panic.to_string());
         fail(&error);
-        #[expect(clippy::exit, reason = "the error is printed, and nothing may follow it on stdout")]
+        #[expect(
+            clippy::exit,
+            reason = "the error is printed, and nothing may follow it on stdout"
+        )]
         std::process::exit(1);
     }));
 }

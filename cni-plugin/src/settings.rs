@@ -24,13 +24,33 @@ const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 
 /// Fields that only the part `ipam` (or the file) may have: an upper plugin may use the same names for its own.
 const OWN_FIELDS: [&str; 14] = [
-    "type", "mode", "config_file", "assign_ipv4", "assign_ipv6", "ipv4_pools", "ipv6_pools", "pool_order",
-    "gateway", "prefix", "exclude_edges", "routes", "dns", "annotation_interfaces",
+    "type",
+    "mode",
+    "config_file",
+    "assign_ipv4",
+    "assign_ipv6",
+    "ipv4_pools",
+    "ipv6_pools",
+    "pool_order",
+    "gateway",
+    "prefix",
+    "exclude_edges",
+    "routes",
+    "dns",
+    "annotation_interfaces",
 ];
 /// Fields that may stand at the top as well, where Calico has them.
 const SHARED_FIELDS: [&str; 10] = [
-    "datastore_type", "datastore_path", "etcd_endpoints", "nodename", "nodename_file", "hostname",
-    "log_level", "timeout_ms", "ipam_lock_file", "lock_wait_ms",
+    "datastore_type",
+    "datastore_path",
+    "etcd_endpoints",
+    "nodename",
+    "nodename_file",
+    "hostname",
+    "log_level",
+    "timeout_ms",
+    "ipam_lock_file",
+    "lock_wait_ms",
 ];
 
 /// The fields of all places, the strongest first.
@@ -69,8 +89,8 @@ pub(crate) struct AddSettings {
 impl Fields {
     /// Collects the fields of stdin and of the file beside it.
     pub(crate) fn collect(netconf: &Netconf) -> Result<Self, CniError> {
-        refuse_other_case(&netconf.ipam, OWN_FIELDS.iter().chain(&SHARED_FIELDS))?;
-        refuse_other_case(&netconf.top, SHARED_FIELDS.iter())?;
+        refuse_other_case(&netconf.ipam, &[&OWN_FIELDS, &SHARED_FIELDS])?;
+        refuse_other_case(&netconf.top, &[&SHARED_FIELDS])?;
         for name in netconf.ipam.keys() {
             if !OWN_FIELDS.iter().chain(&SHARED_FIELDS).any(|known| known == name) {
                 warn!(field = %name, "unknown field in ipam");
@@ -99,9 +119,9 @@ impl Fields {
         StoreSettings::decide(kind, endpoints, path).map_err(|error| {
             let code = match error {
                 SettingsError::Kubernetes => Code::Unsupported,
-                SettingsError::Nothing | SettingsError::Etcd { .. } | SettingsError::UnknownType { .. } => {
-                    Code::Config
-                }
+                SettingsError::Nothing
+                | SettingsError::Etcd { .. }
+                | SettingsError::UnknownType { .. } => Code::Config,
             };
             CniError::from_chain(code, &error)
         })
@@ -140,10 +160,8 @@ impl Fields {
     /// Reads what only ADD needs.
     pub(crate) fn add(&self, upper_type: &str) -> Result<AddSettings, CniError> {
         let families = self.families()?;
-        let addresses = AddressRules {
-            exclude_edges: self.flag("exclude_edges", true)?,
-            ..self.gateways()?
-        };
+        let addresses =
+            AddressRules { exclude_edges: self.flag("exclude_edges", true)?, ..self.gateways()? };
         let prefix = self.prefix()?;
         refuse_useless_for_ptp(upper_type, &families, &addresses, prefix)?;
         Ok(AddSettings {
@@ -191,7 +209,10 @@ impl Fields {
         let families: Vec<Family> =
             wanted.into_iter().filter_map(|(family, wanted)| wanted.then_some(family)).collect();
         if families.is_empty() {
-            return Err(CniError::new(Code::Config, "assign_ipv4 and assign_ipv6 are both off: nothing is asked for"));
+            return Err(CniError::new(
+                Code::Config,
+                "assign_ipv4 and assign_ipv6 are both off: nothing is asked for",
+            ));
         }
         Ok(families)
     }
@@ -209,7 +230,8 @@ impl Fields {
     fn pools(&self, name: &'static str) -> Result<Option<PoolList>, CniError> {
         let list = self.own(name).map(PoolList::from_value).transpose();
         list.map_err(|error| {
-            CniError::from_chain(Code::Config, &error).prefixed(&format!("{name} of the network configuration"))
+            CniError::from_chain(Code::Config, &error)
+                .prefixed(&format!("{name} of the network configuration"))
         })
     }
 
@@ -222,7 +244,12 @@ impl Fields {
     }
 
     fn gateways(&self) -> Result<AddressRules, CniError> {
-        let bad = || invalid("gateway", "must be \"none\", \"first\", \"last\", or a list of one address per family");
+        let bad = || {
+            invalid(
+                "gateway",
+                "must be \"none\", \"first\", \"last\", or a list of one address per family",
+            )
+        };
         let (gateway_v4, gateway_v6) = match self.own("gateway") {
             None => (Gateway::None, Gateway::None),
             Some(Value::String(text)) => match text.as_str() {
@@ -241,7 +268,8 @@ impl Fields {
     }
 
     fn prefix(&self) -> Result<Prefix, CniError> {
-        let bad = || invalid("prefix", "must be \"pool\", \"host\", or two lengths such as [24, 64]");
+        let bad =
+            || invalid("prefix", "must be \"pool\", \"host\", or two lengths such as [24, 64]");
         match self.own("prefix") {
             None => Ok(Prefix::Pool),
             Some(Value::String(text)) if text == "pool" => Ok(Prefix::Pool),
@@ -249,9 +277,13 @@ impl Fields {
             Some(Value::Array(lengths)) => match lengths.as_slice() {
                 [v4, v6] => {
                     let length = |value: &Value, max: u8| {
-                        value.as_u64().and_then(|n| u8::try_from(n).ok()).filter(|n| (1..=max).contains(n))
+                        value
+                            .as_u64()
+                            .and_then(|n| u8::try_from(n).ok())
+                            .filter(|n| (1..=max).contains(n))
                     };
-                    let (v4, v6) = (length(v4, 32).ok_or_else(bad)?, length(v6, 128).ok_or_else(bad)?);
+                    let (v4, v6) =
+                        (length(v4, 32).ok_or_else(bad)?, length(v6, 128).ok_or_else(bad)?);
                     Ok(Prefix::Lengths(v4, v6))
                 }
                 _ => Err(bad()),
@@ -305,15 +337,16 @@ fn refuse_useless_for_ptp(
         return Ok(());
     }
     if prefix == Prefix::Host {
-        return Err(CniError::new(Code::Gateway, "prefix is \"host\", with which ptp cannot work; use \"pool\""));
+        return Err(CniError::new(
+            Code::Gateway,
+            "prefix is \"host\", with which ptp cannot work; use \"pool\"",
+        ));
     }
     for family in families {
-        let gateway = match family {
-            Family::V4 => addresses.gateway_v4,
-            Family::V6 => addresses.gateway_v6,
-        };
-        if gateway == Gateway::None {
-            let message = format!("gateway is none for {family}, without which ptp cannot work; use \"first\"");
+        if addresses.of(*family) == Gateway::None {
+            let message = format!(
+                "gateway is none for {family}, without which ptp cannot work; use \"first\""
+            );
             return Err(CniError::new(Code::Gateway, message));
         }
     }
@@ -357,7 +390,8 @@ fn parse_route(value: &Value) -> Result<Route, CniError> {
 
 /// Reads the file with fields that stdin lacks; one that others may write could redirect allocations.
 fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
-    let bad = |why: String| CniError::new(Code::Config, format!("config_file {}: {why}", path.display()));
+    let bad =
+        |why: String| CniError::new(Code::Config, format!("config_file {}: {why}", path.display()));
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
@@ -371,7 +405,7 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
     let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => {
-            refuse_other_case(&fields, OWN_FIELDS.iter().chain(&SHARED_FIELDS))?;
+            refuse_other_case(&fields, &[&OWN_FIELDS, &SHARED_FIELDS])?;
             Ok(fields)
         }
         Ok(_) => Err(bad("it is not a JSON object".to_owned())),
@@ -380,13 +414,13 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
 }
 
 /// Refuses `Ipv4_Pools`: silently ignored it would mean any pool.
-fn refuse_other_case<'a>(
-    object: &Object,
-    known: impl Iterator<Item = &'a &'a str> + Clone,
-) -> Result<(), CniError> {
+fn refuse_other_case(object: &Object, known: &[&[&str]]) -> Result<(), CniError> {
     for name in object.keys() {
-        if let Some(right) = known.clone().find(|right| right.eq_ignore_ascii_case(name) && *right != name) {
-            return Err(CniError::new(Code::Config, format!("field {name:?} is misspelt; write {right:?}")));
+        let mut spellings = known.iter().copied().flatten();
+        let right = spellings.find(|right| right.eq_ignore_ascii_case(name));
+        if let Some(right) = right.filter(|right| *right != name) {
+            let message = format!("field {name:?} is misspelt; write {right:?}");
+            return Err(CniError::new(Code::Config, message));
         }
     }
     Ok(())

@@ -63,6 +63,9 @@ pub(crate) struct Verdict {
     pub(crate) code: &'static str,
 }
 
+/// The name of the error that there is no store yet.
+pub(crate) const STORE_MISSING: &str = "RF-E0201";
+
 const fn row(exit: Exit, code: &'static str) -> Verdict {
     Verdict { exit, code }
 }
@@ -90,7 +93,7 @@ pub(crate) fn verdict(cause: &Cause) -> Verdict {
 fn of_store(error: &StoreError) -> Verdict {
     match error {
         StoreError::Unusable { source, .. } if is_missing(source.as_ref()) => {
-            row(Exit::Environment, "RF-E0201")
+            row(Exit::Environment, STORE_MISSING)
         }
         StoreError::Unusable { .. } => row(Exit::Environment, "RF-E0202"),
         StoreError::Unavailable { .. } => row(Exit::Environment, "RF-E0203"),

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use ipam_core::selector::Selector;
 use serde_json::{Value, json};
 
-const RECORDED: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/golden/selectors.json"
-));
+const RECORDED: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/selectors.json"));
 
 /// Guards against a recording which lost its rows.
 const LEAST_ROWS: usize = 1_000;

@@ -50,7 +50,10 @@ mod tests {
         assert_eq!(backoff.delay(1), Duration::ZERO);
         for (tries, ms) in [(3, 1), (4, 2), (6, 8), (8, 32), (100, 32), (u32::MAX, 32)] {
             let delay = backoff.delay(tries);
-            assert!(delay >= Duration::from_millis(ms) / 2 && delay < Duration::from_millis(ms), "{tries}");
+            assert!(
+                delay >= Duration::from_millis(ms) / 2 && delay < Duration::from_millis(ms),
+                "{tries}"
+            );
         }
     }
 }

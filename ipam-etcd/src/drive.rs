@@ -39,7 +39,9 @@ pub enum DriveError {
     #[error("the datastore failed")]
     Store(#[source] StoreError),
     /// A limit was reached; nothing was changed.
-    #[error("gave up after {round_trips} round trips in {elapsed_ms} ms: {limit} reached, last at {key}")]
+    #[error(
+        "gave up after {round_trips} round trips in {elapsed_ms} ms: {limit} reached, last at {key}"
+    )]
     Exhausted {
         /// Which limit.
         limit: &'static str,
@@ -135,7 +137,11 @@ impl<'s, S: Store> Call<'s, S> {
     async fn read(&mut self, reads: Vec<Read>) -> Result<(), DriveError> {
         self.read_rounds += 1;
         let key = reads.first().map_or("", |read| read.range.start()).to_owned();
-        self.check_limit(self.read_rounds > READ_ROUNDS_MAX, "the limit of rounds of reads was", &key)?;
+        self.check_limit(
+            self.read_rounds > READ_ROUNDS_MAX,
+            "the limit of rounds of reads was",
+            &key,
+        )?;
         for chunk in reads.chunks(Txn::OPS_MAX) {
             let txn = Txn::read(chunk.iter().cloned());
             let reply = self.send(&txn).await.map_err(DriveError::Store)?;

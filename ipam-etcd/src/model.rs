@@ -25,11 +25,10 @@ impl ModelStore {
 
 impl Store for ModelStore {
     async fn txn(&self, txn: &Txn, _deadline: Duration) -> Result<TxnReply, StoreError> {
-        self.with(|model| model.apply(txn))
-            .map_err(|refusal| match refusal {
-                ModelError::TooLarge { entries, limit } => StoreError::TooLarge { entries, limit },
-                ModelError::WrittenTwice { key } => StoreError::WrittenTwice { key },
-            })
+        self.with(|model| model.apply(txn)).map_err(|refusal| match refusal {
+            ModelError::TooLarge { entries, limit } => StoreError::TooLarge { entries, limit },
+            ModelError::WrittenTwice { key } => StoreError::WrittenTwice { key },
+        })
     }
 
     fn name(&self) -> String {

@@ -26,7 +26,9 @@ pub enum SettingsError {
     #[error("no datastore is named; set datastore_type to \"embedded\", or name etcd_endpoints")]
     Nothing,
     /// The store is an etcd cluster.
-    #[error("this version stores in the embedded datastore only; etcd_endpoints {endpoints:?} cannot be used yet")]
+    #[error(
+        "this version stores in the embedded datastore only; etcd_endpoints {endpoints:?} cannot be used yet"
+    )]
     Etcd {
         /// The endpoints.
         endpoints: String,
@@ -38,7 +40,9 @@ pub enum SettingsError {
         given: String,
     },
     /// The cluster keeps its state in Kubernetes.
-    #[error("datastore_type is \"kubernetes\"; this system keeps its state in etcd or in the embedded datastore")]
+    #[error(
+        "datastore_type is \"kubernetes\"; this system keeps its state in etcd or in the embedded datastore"
+    )]
     Kubernetes,
 }
 
@@ -80,7 +84,9 @@ impl StoreSettings {
     /// [`StoreError`] where it cannot be used, or does not answer within `deadline`.
     pub fn open(&self, create: Create, deadline: Duration) -> Result<AnyStore, StoreError> {
         match self {
-            Self::Embedded { path } => EmbeddedStore::open(path, create, deadline).map(AnyStore::Embedded),
+            Self::Embedded { path } => {
+                EmbeddedStore::open(path, create, deadline).map(AnyStore::Embedded)
+            }
         }
     }
 }
@@ -101,9 +107,18 @@ mod tests {
             (Some("etcdv3"), None, None, Err(SettingsError::Nothing)),
             (None, Some("http://e"), None, etcd("http://e")),
             (Some("kubernetes"), None, None, Err(SettingsError::Kubernetes)),
-            (Some("embeded"), None, None, Err(SettingsError::UnknownType { given: "embeded".to_owned() })),
+            (
+                Some("embeded"),
+                None,
+                None,
+                Err(SettingsError::UnknownType { given: "embeded".to_owned() }),
+            ),
         ] {
-            assert_eq!(StoreSettings::decide(kind, endpoints, path), expected, "{kind:?} {endpoints:?}");
+            assert_eq!(
+                StoreSettings::decide(kind, endpoints, path),
+                expected,
+                "{kind:?} {endpoints:?}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ mod random;
 #[path = "conformance/reads.rs"]
 mod reads;
 
-use std::sync::Barrier;
+use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ use changes::*;
 use reads::*;
 
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Each failed attempt is somebody else's success, of which these tests have fewer.
+const ATTEMPTS_MAX: u32 = 1_000;
 
 /// A kind of store that the suite can start afresh.
 trait Backend {
@@ -100,11 +103,7 @@ suite! {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 fn run(store: &impl Store, txn: &Txn) -> TxnReply {
@@ -112,48 +111,27 @@ fn run(store: &impl Store, txn: &Txn) -> TxnReply {
 }
 
 fn put(key: &str, value: &str) -> Op {
-    Op::Put {
-        key: key.to_owned(),
-        value: value.as_bytes().to_vec(),
-    }
+    Op::Put { key: key.to_owned(), value: value.as_bytes().to_vec() }
 }
 
 fn delete(key: &str) -> Op {
-    Op::Delete {
-        key: key.to_owned(),
-    }
+    Op::Delete { key: key.to_owned() }
 }
 
 fn then(ops: impl IntoIterator<Item = Op>) -> Txn {
-    Txn {
-        then: ops.into_iter().collect(),
-        ..Txn::default()
-    }
+    Txn { then: ops.into_iter().collect(), ..Txn::default() }
 }
 
 fn key_is(key: &str, mod_revision: u64) -> Compare {
-    Compare::Key {
-        key: key.to_owned(),
-        mod_revision: Revision(mod_revision),
-    }
+    Compare::Key { key: key.to_owned(), mod_revision: Revision(mod_revision) }
 }
 
 fn nothing_newer(range: Range, newest: u64) -> Compare {
-    Compare::Range {
-        range,
-        newest: Revision(newest),
-    }
+    Compare::Range { range, newest: Revision(newest) }
 }
 
 fn holds(store: &impl Store, compares: Vec<Compare>) -> bool {
-    run(
-        store,
-        &Txn {
-            compares,
-            ..Txn::default()
-        },
-    )
-    .succeeded
+    run(store, &Txn { compares, ..Txn::default() }).succeeded
 }
 
 fn read(store: &impl Store, read: Read) -> ReadReply {
@@ -182,16 +160,13 @@ fn numbers(store: &impl Store, key: &str) -> Option<(u64, u64, u64)> {
     get(store, key).map(|kv| (kv.create_revision.0, kv.mod_revision.0, kv.version))
 }
 
-/// Adds one to the number under `key`, as often as it takes.
+/// Adds one to the number under `key`, in as many attempts as it takes.
 fn increment(store: &impl Store, key: &str) {
     let look = Read::values(Range::key(key));
     let mut seen = read(store, look.clone());
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let (number, mod_revision) = seen.kvs.first().map_or((0, 0), |kv| {
-            (
-                std::str::from_utf8(&kv.value).unwrap().parse().unwrap(),
-                kv.mod_revision.0,
-            )
+            (std::str::from_utf8(&kv.value).unwrap().parse().unwrap(), kv.mod_revision.0)
         });
         let txn = Txn {
             compares: vec![key_is(key, mod_revision)],
@@ -204,6 +179,7 @@ fn increment(store: &impl Store, key: &str) {
         }
         seen = reply.reads.remove(0);
     }
+    panic!("{ATTEMPTS_MAX} attempts were not enough");
 }
 
 fn concurrent_transactions_lose_no_update<B: Backend>() {
@@ -220,19 +196,23 @@ fn concurrent_transactions_lose_no_update<B: Backend>() {
 
 fn an_answered_write_is_seen_by_everyone<B: Backend>() {
     let (store, _guard) = B::fresh();
-    let turn = Barrier::new(2);
+    let (answered, answers) = mpsc::sync_channel(0);
+    let (checked, checks) = mpsc::sync_channel(0);
     thread::scope(|scope| {
+        // The channels close when either side fails, which ends the other one.
         scope.spawn(|| {
+            let (answered, checks) = (answered, checks);
             for _ in 0..50 {
                 increment(&store, "n");
-                turn.wait();
-                turn.wait();
+                answered.send(()).unwrap();
+                checks.recv().unwrap();
             }
         });
-        for expected in 1..=50 {
-            turn.wait();
-            assert_eq!(get(&store, "n").unwrap().version, expected);
-            turn.wait();
+        let (checked, answers) = (checked, answers);
+        for version in 1..=50 {
+            answers.recv().unwrap();
+            assert_eq!(get(&store, "n").unwrap().version, version);
+            checked.send(()).unwrap();
         }
     });
 }

@@ -24,11 +24,7 @@ use rusqlite::Connection;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 fn open(path: &Path) -> EmbeddedStore {
@@ -40,13 +36,7 @@ fn run(store: &EmbeddedStore, txn: &Txn) -> TxnReply {
 }
 
 fn put(key: &str, value: &[u8]) -> Txn {
-    Txn {
-        then: vec![Op::Put {
-            key: key.to_owned(),
-            value: value.to_vec(),
-        }],
-        ..Txn::default()
-    }
+    Txn { then: vec![Op::Put { key: key.to_owned(), value: value.to_vec() }], ..Txn::default() }
 }
 
 fn get(key: &str) -> Txn {
@@ -61,9 +51,7 @@ fn store_then(path: &Path, f: impl FnOnce(&Connection)) {
     }
     drop(store);
     let connection = Connection::open(path).unwrap();
-    connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     f(&connection);
 }
 
@@ -88,10 +76,7 @@ fn reason<'a>(error: &'a StoreError, path: &Path) -> &'a EmbeddedError {
     let reason: &EmbeddedError = source.downcast_ref().unwrap();
     let message = reason.to_string();
     assert!(message.contains(path.to_str().unwrap()), "{message}");
-    assert!(
-        !message.ends_with('.') && !message.starts_with(char::is_uppercase),
-        "{message}"
-    );
+    assert!(!message.ends_with('.') && !message.starts_with(char::is_uppercase), "{message}");
     reason
 }
 
@@ -119,11 +104,7 @@ fn written(dir: &Path, bytes: &[u8]) -> PathBuf {
 fn without_leave_to_create_nothing_is_created() {
     let missing = |error: &EmbeddedError| matches!(error, EmbeddedError::Missing { .. });
     refused(Create::Never, |dir| dir.join("store.db"), missing);
-    refused(
-        Create::Never,
-        |dir| dir.join("no/such/directory/store.db"),
-        missing,
-    );
+    refused(Create::Never, |dir| dir.join("no/such/directory/store.db"), missing);
     refused(Create::Never, |dir| written(dir, b""), missing);
 
     let dir = tempfile::tempdir().unwrap();
@@ -137,18 +118,12 @@ fn what_is_not_a_file_is_refused() {
         let not_a_file = |error: &EmbeddedError| matches!(error, EmbeddedError::NotAFile { .. });
         refused(create, Path::to_path_buf, not_a_file);
         let below_a_file = |dir: &Path| written(dir, b"").join("store.db");
-        refused(create, below_a_file, |error| {
-            matches!(error, EmbeddedError::NotOpened { .. })
-        });
+        refused(create, below_a_file, |error| matches!(error, EmbeddedError::NotOpened { .. }));
         let nul = |dir: &Path| dir.join("nul\0inside");
-        refused(create, nul, |error| {
-            matches!(error, EmbeddedError::NotOpened { .. })
-        });
+        refused(create, nul, |error| matches!(error, EmbeddedError::NotOpened { .. }));
     }
     let device = |_: &Path| PathBuf::from("/dev/null");
-    refused(Create::IfMissing, device, |error| {
-        matches!(error, EmbeddedError::NotAFile { .. })
-    });
+    refused(Create::IfMissing, device, |error| matches!(error, EmbeddedError::NotAFile { .. }));
 }
 
 #[test]
@@ -194,12 +169,8 @@ fn files_of_others_are_refused_and_left_alone() {
 
 #[test]
 fn files_that_are_no_database_are_refused_and_left_alone() {
-    let table: [&[u8]; 4] = [
-        b"x",
-        &[0; 200],
-        &[7; 5_000],
-        b"SQLite format 3\0 and then nothing of it",
-    ];
+    let table: [&[u8]; 4] =
+        [b"x", &[0; 200], &[7; 5_000], b"SQLite format 3\0 and then nothing of it"];
     for bytes in table {
         for create in [Create::IfMissing, Create::Never] {
             refused(
@@ -260,8 +231,7 @@ fn damage_inside_a_store_is_told_by_the_transaction_that_meets_it() {
         let mut file = OpenOptions::new().write(true).open(path).unwrap();
         let pages = file.metadata().unwrap().len() / 4096;
         file.seek(SeekFrom::Start(4096)).unwrap();
-        file.write_all(&vec![0xa5; usize::try_from((pages - 1) * 4096).unwrap()])
-            .unwrap();
+        file.write_all(&vec![0xa5; usize::try_from((pages - 1) * 4096).unwrap()]).unwrap();
     };
     let damages = [
         "",
@@ -280,26 +250,15 @@ fn damage_inside_a_store_is_told_by_the_transaction_that_meets_it() {
         let store = EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap();
         let all = Txn::read([Read::values(Range::prefix("key/"))]);
         let error = block_on(store.txn(&all, DEADLINE)).unwrap_err();
-        assert!(
-            matches!(error, StoreError::Unusable { .. }),
-            "{damage}: {error:?}"
-        );
+        assert!(matches!(error, StoreError::Unusable { .. }), "{damage}: {error:?}");
         let reason = reason(&error, &path);
-        assert!(
-            matches!(reason, EmbeddedError::Damaged { .. }),
-            "{damage}: {error:?}"
-        );
+        assert!(matches!(reason, EmbeddedError::Damaged { .. }), "{damage}: {error:?}");
     }
 }
 
 #[test]
 fn names_that_mean_something_to_sqlite_are_plain_files() {
-    for name in [
-        ":memory:",
-        "file:store.db?mode=memory",
-        "store.db?vfs=none",
-        "ü # %20.db",
-    ] {
+    for name in [":memory:", "file:store.db?mode=memory", "store.db?vfs=none", "ü # %20.db"] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
         drop(run(&open(&path), &put("a", b"1")));
@@ -318,13 +277,8 @@ fn gave_up<T: std::fmt::Debug>(
     let start = Instant::now();
     let error = call(Duration::from_millis(deadline_ms)).unwrap_err();
     let took_ms = start.elapsed().as_millis();
-    assert!(
-        matches!(reason(&error, path), EmbeddedError::Locked { .. }),
-        "{error:?}"
-    );
-    let StoreError::Unavailable { waited_ms, .. } = error else {
-        panic!("{error:?}")
-    };
+    assert!(matches!(reason(&error, path), EmbeddedError::Locked { .. }), "{error:?}");
+    let StoreError::Unavailable { waited_ms, .. } = error else { panic!("{error:?}") };
     assert!(
         waited_ms >= deadline_ms && u128::from(waited_ms) <= took_ms,
         "{waited_ms} of {took_ms}"
@@ -340,26 +294,15 @@ fn a_write_gives_up_at_its_deadline_and_reads_do_not_wait() {
     run(&store, &put("a", b"1"));
 
     let other = Connection::open(&path).unwrap();
-    other
-        .execute_batch("BEGIN IMMEDIATE; DELETE FROM keys")
-        .unwrap();
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM keys").unwrap();
     for deadline_ms in [0, 1, 60] {
-        gave_up(&path, deadline_ms, |deadline| {
-            block_on(store.txn(&put("a", b"2"), deadline))
-        });
+        gave_up(&path, deadline_ms, |deadline| block_on(store.txn(&put("a", b"2"), deadline)));
     }
-    let reply = run(
-        &EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap(),
-        &get("a"),
-    );
+    let reply = run(&EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap(), &get("a"));
     assert_eq!(reply.reads[0].kvs[0].value, b"1");
 
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(
-        run(&store, &put("a", b"3")).revision.0,
-        3,
-        "nothing was applied meanwhile"
-    );
+    assert_eq!(run(&store, &put("a", b"3")).revision.0, 3, "nothing was applied meanwhile");
 }
 
 #[test]
@@ -368,9 +311,7 @@ fn opening_gives_up_at_its_deadline() {
     let path = dir.path().join("store.db");
     drop(open(&path));
     let other = Connection::open(&path).unwrap();
-    other
-        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
-        .unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     for deadline_ms in [0, 60] {
         gave_up(&path, deadline_ms, |deadline| {
             EmbeddedStore::open(&path, Create::IfMissing, deadline)
@@ -405,15 +346,8 @@ fn the_log_stays_short_when_every_commit_opens_the_store_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.db");
     for n in 0..600 {
-        run(
-            &open(&path),
-            &put(&format!("key/{}", n % 40), &vec![7; 4_000 + n]),
-        );
-        assert!(
-            log_bytes(&path) < 1_000_000,
-            "{} after {n}",
-            log_bytes(&path)
-        );
+        run(&open(&path), &put(&format!("key/{}", n % 40), &vec![7; 4_000 + n]));
+        assert!(log_bytes(&path) < 1_000_000, "{} after {n}", log_bytes(&path));
     }
 }
 
@@ -423,15 +357,8 @@ fn the_log_stays_short_when_one_handle_commits_them_all() {
     let path = dir.path().join("store.db");
     let store = open(&path);
     for n in 0..600 {
-        run(
-            &store,
-            &put(&format!("key/{}", n % 40), &vec![7; 4_000 + n]),
-        );
-        assert!(
-            log_bytes(&path) < 1_000_000,
-            "{} after {n}",
-            log_bytes(&path)
-        );
+        run(&store, &put(&format!("key/{}", n % 40), &vec![7; 4_000 + n]));
+        assert!(log_bytes(&path) < 1_000_000, "{} after {n}", log_bytes(&path));
     }
 }
 
@@ -444,9 +371,7 @@ fn the_log_recovers_from_a_reader_that_stayed_too_long() {
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     let count = |reader: &Connection| -> i64 {
-        reader
-            .query_row("SELECT count(*) FROM keys", [], |row| row.get(0))
-            .unwrap()
+        reader.query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&reader), 1);
     for n in 0..300 {

@@ -1,6 +1,7 @@
 //! Calling the CNI plugin as a container runtime does: a process, variables, configuration on stdin.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -12,7 +13,7 @@ use crate::binaries::binary;
 /// One call of the plugin.
 #[derive(Clone, Debug)]
 pub struct Call {
-    variables: BTreeMap<&'static str, String>,
+    variables: BTreeMap<&'static str, OsString>,
     /// What it is handed on stdin.
     pub stdin: Vec<u8>,
 }
@@ -40,14 +41,15 @@ impl Call {
             ("CNI_NETNS", format!("/run/netns/{container}")),
             ("CNI_IFNAME", "eth0".to_owned()),
             ("CNI_PATH", "/usr/lib/cni".to_owned()),
-        ]);
+        ]
+        .map(|(name, value)| (name, OsString::from(value))));
         Self { variables, stdin: netconf.to_string().into_bytes() }
     }
 
     /// Sets a variable.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.variables.insert(name, value.to_owned());
+    pub fn with(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.insert(name, value.as_ref().to_owned());
         self
     }
 
@@ -58,17 +60,17 @@ impl Call {
         self
     }
 
-    /// Returns a variable.
+    /// Says whether this command is called.
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+    pub fn is(&self, command: &str) -> bool {
+        self.variables.get("CNI_COMMAND").is_some_and(|called| called == command)
     }
 
     /// Says which pod the container is.
     #[must_use]
     pub fn pod(self, namespace: &str, name: &str) -> Self {
         let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name}");
-        self.with("CNI_ARGS", &args)
+        self.with("CNI_ARGS", args)
     }
 
     /// Hands over other bytes than a configuration.

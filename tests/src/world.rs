@@ -154,8 +154,8 @@ impl World {
         taken
     }
 
-    /// Returns the bytes of every file in the store's folder, to compare before with after. Left out are locks and
-    /// the index of the log, which hold nothing that lasts.
+    /// Returns the bytes of every file in the store's folder, to compare before with after. Left out is what holds
+    /// nothing that lasts: locks, an empty log, and the log's index.
     ///
     /// # Panics
     ///
@@ -199,12 +199,15 @@ impl Request for Put {
 fn collect_files(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder).expect("the folder is read") {
         let path = entry.expect("the folder is read").path();
-        let name = path.to_string_lossy();
+        let is = |ending: &str| path.to_string_lossy().ends_with(ending);
         if path.is_dir() {
             files.insert(path.clone(), Vec::new());
             collect_files(&path, files);
-        } else if !name.ends_with("-shm") && !name.ends_with(".lock") {
-            files.insert(path.clone(), fs::read(&path).expect("the file is read"));
+        } else if !is("-shm") && !is(".lock") {
+            let bytes = fs::read(&path).expect("the file is read");
+            if !(is("-wal") && bytes.is_empty()) {
+                files.insert(path, bytes);
+            }
         }
     }
 }

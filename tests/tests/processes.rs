@@ -20,8 +20,8 @@ const PROCESSES_AT_ONCE: usize = 64;
 const CONTAINERS: usize = 1000;
 /// What a pipe holds before a writer has to wait (`man 7 pipe`).
 const PIPE_BYTES: usize = 65_536;
-/// How long a call is let live at the most before it is killed.
-const LIFE_MS_MAX: u64 = 600;
+/// How many times the shortest life of a call is doubled at the most; lives of every length are equally likely.
+const LIFE_DOUBLINGS: u64 = 11;
 
 /// How the calls ended.
 #[derive(Default)]
@@ -119,7 +119,8 @@ fn live(
 fn kill(call: &Call, dice: &mut Dice, container: usize) -> bool {
     let (reader, stdout) = full_pipe();
     let mut child = call.start(stdout);
-    let life = Duration::from_micros(dice.roll(LIFE_MS_MAX * 1000));
+    let longest_us = 500 << dice.roll(LIFE_DOUBLINGS);
+    let life = Duration::from_micros(dice.roll(longest_us));
     let end = Instant::now() + life;
     while Instant::now() < end {
         if let Some(status) = child.try_wait().unwrap() {

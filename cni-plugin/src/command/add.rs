@@ -1,6 +1,7 @@
 //! ADD: addresses for an interface.
 
 use ipam_core::ip::Family;
+use ipam_core::model::Timestamp;
 use ipam_core::plan::{
     AddressRule, Assign, Assigned, Assignment, DryRun, FamilyRequest, NodeRule, Replay, Rules, Want,
 };
@@ -16,22 +17,19 @@ use crate::settings::{AddSettings, Fields, Prefix};
 
 use super::{Answer, Session, now, start_logging};
 
+/// An ADD as it was asked for, with everything from outside judged.
+pub(super) struct Asked {
+    request: Assign,
+    settings: AddSettings,
+    wanted: Vec<Wanted>,
+}
+
+/// Gives addresses, or refuses and stores nothing.
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
     start_logging(&fields)?;
-    let settings = fields.add(&netconf.upper_type)?;
-    let annotations = Annotations::read(netconf)?;
-    let wanted = wanted(netconf, call, &annotations, &settings)?;
-    let node = identity::node_name(&fields)?;
     let now = now();
-    let request = Assign {
-        handle: identity::handle(&netconf.name, call)?,
-        host: node.clone(),
-        tenant: Some(identity::tenant(&netconf.name, &call.arguments)),
-        attributes: identity::attributes(&netconf.name, &node, call, now),
-        families: families(&settings, &wanted, &annotations, call)?,
-        rules: rules(&settings),
-    };
+    let Asked { request, settings, wanted } = request(call, netconf, &fields, now)?;
     let session = Session::open(&fields)?;
     if wanted.iter().any(|wanted| wanted.prefix.is_some()) {
         // The prefix depends on the pool: it is judged before anything is stored.
@@ -39,10 +37,32 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
         refuse_other_prefix(&wanted, &plan, settings.prefix)?;
     }
     let assigned = session.drive_in_turn(&request, now).await?;
-    log(call, netconf, &node, &assigned);
+    log(call, netconf, &request.host, &assigned);
     let result = result(&assigned, &settings);
-    let undo = (!assigned.replayed).then_some((session.store, request.handle));
+    let undo = (!assigned.replayed).then_some((session.into_store(), request.handle));
     Ok(Answer { text: result.to_json(netconf.version), undo })
+}
+
+/// Turns a call into a request.
+pub(super) fn request(
+    call: &Call,
+    netconf: &Netconf,
+    fields: &Fields,
+    now: Timestamp,
+) -> Result<Asked, CniError> {
+    let settings = fields.add(&netconf.upper_type)?;
+    let annotations = Annotations::read(netconf)?;
+    let wanted = wanted(netconf, call, &annotations, &settings)?;
+    let node = identity::node_name(fields)?;
+    let request = Assign {
+        handle: identity::handle(&netconf.name, call)?,
+        tenant: Some(identity::tenant(&netconf.name, &call.arguments)),
+        attributes: identity::attributes(&netconf.name, &node, call, now),
+        host: node,
+        families: families(&settings, &wanted, &annotations, call)?,
+        rules: rules(&settings),
+    };
+    Ok(Asked { request, settings, wanted })
 }
 
 fn rules(settings: &AddSettings) -> Rules {
@@ -69,18 +89,30 @@ fn families(
             Some(wanted) => Want::Address(wanted.ip, AddressRule::Permitted),
             None => Want::Any(1),
         };
-        Ok(FamilyRequest { family: *family, want, levels: levels(*family, annotations, call, settings)? })
+        Ok(FamilyRequest {
+            family: *family,
+            want,
+            levels: levels(*family, annotations, call, settings)?,
+        })
     };
     settings.families.iter().map(request).collect()
 }
 
 fn refuse_other_prefix(wanted: &[Wanted], plan: &Assigned, prefix: Prefix) -> Result<(), CniError> {
     for wanted in wanted {
-        let Some(given) = wanted.prefix.filter(|given| *given != Family::of(wanted.ip).bits()) else { continue };
-        let Some(address) = plan.addresses.iter().find(|address| address.ip == wanted.ip) else { continue };
+        let Some(given) = wanted.prefix.filter(|given| *given != Family::of(wanted.ip).bits())
+        else {
+            continue;
+        };
+        let Some(address) = plan.addresses.iter().find(|address| address.ip == wanted.ip) else {
+            continue;
+        };
         let length = prefix.length(&address.pool_cidr);
         if given != length {
-            let message = format!("address {}/{given} is asked for, its network has a prefix of {length}", wanted.ip);
+            let message = format!(
+                "address {}/{given} is asked for, its network has a prefix of {length}",
+                wanted.ip
+            );
             return Err(CniError::new(Code::AddressInvalid, message));
         }
     }
@@ -96,7 +128,8 @@ fn result(assigned: &Assigned, settings: &AddSettings) -> AddResult {
             Some((IpNetwork::new(address.ip, length).ok()?, address.gateway))
         })
         .collect();
-    let routes = settings.routes.iter().filter_map(|route| complete(route, &assigned.addresses)).collect();
+    let routes =
+        settings.routes.iter().filter_map(|route| complete(route, &assigned.addresses)).collect();
     AddResult { addresses, routes, dns: settings.dns.clone() }
 }
 

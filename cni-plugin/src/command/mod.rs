@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::lock::HostLock;
 use crate::protocol::{
-    Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
+    Arguments, Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
 };
 use crate::refusal_code::{from_drive, from_store};
 use crate::settings::Fields;
@@ -25,7 +25,8 @@ use crate::settings::Fields;
 const UNDO_MS_MAX: u64 = 10_000;
 
 /// What a command answers, and how to take it back if nobody hears it.
-pub(crate) struct Answer {
+#[derive(Debug)]
+pub struct Answer {
     text: String,
     undo: Option<(AnyStore, HandleId)>,
 }
@@ -35,15 +36,23 @@ impl Answer {
         Self { text: String::new(), undo: None }
     }
 
-    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(self.text.as_bytes())?;
         out.flush()
     }
 
     /// Releases what was allocated for an answer that could not be delivered.
-    pub(crate) async fn undo(self) {
-        let Some((store, handle)) = self.undo else { return };
-        let request = Release { targets: vec![HandleTarget { handle: handle.clone(), only: None }] };
+    pub async fn undo(self) {
+        let Some((store, handle)) = self.undo else {
+            return;
+        };
+        let request =
+            Release { targets: vec![HandleTarget { handle: handle.clone(), only: None }] };
         let deadline = Duration::from_millis(UNDO_MS_MAX);
         if let Err(failure) = drive(&store, &request, now(), deadline).await {
             error!(%handle, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
@@ -51,8 +60,12 @@ impl Answer {
     }
 }
 
-/// Carries out a command.
-pub(crate) async fn run(command: &str) -> Result<Answer, CniError> {
+/// Carries out a command as the environment and stdin describe it.
+///
+/// # Errors
+///
+/// What the runtime is to be told; then nothing was stored.
+pub async fn run(command: &str) -> Result<Answer, CniError> {
     let command = Command::parse(command)?;
     if command == Command::Version {
         let stdin = read_stdin(io::stdin().lock()).unwrap_or_default();
@@ -68,6 +81,23 @@ pub(crate) async fn run(command: &str) -> Result<Answer, CniError> {
         Command::Version => Ok(Answer::nothing()),
     };
     answer.map_err(|error| error.in_version(version))
+}
+
+/// Judges everything about an ADD that comes from outside, and touches no store: for feeding the parsers.
+///
+/// # Errors
+///
+/// What the runtime would be told.
+pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError> {
+    let arguments = Arguments::parse(arguments)?;
+    let call = Call { container_id: "c".to_owned(), ifname: ifname.to_owned(), arguments };
+    let netconf = Netconf::parse(&read_stdin(stdin)?)?;
+    let fields = Fields::collect(&netconf)?;
+    add::request(&call, &netconf, &fields, now())?;
+    fields.store()?;
+    fields.timeout()?;
+    fields.lock()?;
+    Ok(())
 }
 
 /// A store, and the time that is left to use it.
@@ -88,8 +118,16 @@ impl Session {
         Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2) })
     }
 
+    fn into_store(self) -> AnyStore {
+        self.store
+    }
+
     /// Carries out a request that writes, in turn with the other processes of this node.
-    async fn drive_in_turn<R: Request>(&self, request: &R, now: Timestamp) -> Result<R::Reply, CniError> {
+    async fn drive_in_turn<R: Request>(
+        &self,
+        request: &R,
+        now: Timestamp,
+    ) -> Result<R::Reply, CniError> {
         let _lock = HostLock::acquire(&self.lock_file, self.lock_wait);
         self.drive(request, now).await
     }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::environment::invalid;
 use super::CniError;
+use super::environment::invalid;
 
 /// The arguments that are understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +23,14 @@ impl Arguments {
         let mut unknown = None;
         let mut ignore_unknown = false;
         for pair in text.split(';').filter(|pair| !pair.is_empty()) {
-            let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.contains('=')) else {
-                return Err(invalid("CNI_ARGS", pair, "must consist of pairs name=value with one '=' each"));
+            let Some((name, value)) =
+                pair.split_once('=').filter(|(_, value)| !value.contains('='))
+            else {
+                return Err(invalid(
+                    "CNI_ARGS",
+                    pair,
+                    "must consist of pairs name=value with one '=' each",
+                ));
             };
             let value_of = || Some(value.to_owned()).filter(|value| !value.is_empty());
             match name {
@@ -50,7 +56,11 @@ impl Arguments {
     /// Refuses half an identity: it must not switch off what holds for its namespace.
     fn whole(self) -> Result<Self, CniError> {
         if let (Some(namespace), None) = (&self.pod_namespace, &self.pod_name) {
-            return Err(invalid("K8S_POD_NAMESPACE of CNI_ARGS", namespace, "must come with K8S_POD_NAME"));
+            return Err(invalid(
+                "K8S_POD_NAMESPACE of CNI_ARGS",
+                namespace,
+                "must come with K8S_POD_NAME",
+            ));
         }
         Ok(self)
     }

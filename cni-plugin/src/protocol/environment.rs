@@ -25,7 +25,8 @@ pub(crate) struct Call {
 const IFNAME_BYTES_MAX: usize = 15;
 
 /// Returns the command as it was given, `None` where nobody gave one.
-pub(crate) fn command() -> Option<String> {
+#[must_use]
+pub fn command() -> Option<String> {
     var_os("CNI_COMMAND").map(|command| command.to_string_lossy().into_owned())
 }
 
@@ -38,7 +39,9 @@ impl Command {
             "VERSION" => Ok(Self::Version),
             "GC" | "STATUS" => Err(CniError::new(
                 Code::Version,
-                format!("CNI_COMMAND {text} needs CNI version 1.1.0, which this version does not speak"),
+                format!(
+                    "CNI_COMMAND {text} needs CNI version 1.1.0, which this version does not speak"
+                ),
             )),
             _ => Err(invalid("CNI_COMMAND", text, "must be ADD, CHECK, DEL or VERSION")),
         }
@@ -66,7 +69,9 @@ impl Call {
         let arguments = match command {
             // What the arguments say does not matter for giving back what a container holds.
             Command::Del => Arguments::default(),
-            Command::Add | Command::Check | Command::Version => Arguments::parse(&read("CNI_ARGS")?)?,
+            Command::Add | Command::Check | Command::Version => {
+                Arguments::parse(&read("CNI_ARGS")?)?
+            }
         };
         Ok(Self { container_id, ifname, arguments })
     }
@@ -95,7 +100,10 @@ fn is_container_id(text: &str) -> bool {
 
 fn is_ifname(text: &str) -> bool {
     let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
-    (1..=IFNAME_BYTES_MAX).contains(&text.len()) && text != "." && text != ".." && !text.contains(forbidden)
+    (1..=IFNAME_BYTES_MAX).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && !text.contains(forbidden)
 }
 
 #[cfg(test)]
@@ -104,10 +112,27 @@ mod tests {
 
     #[test]
     fn container_ids_and_interface_names() {
-        for (id, ok) in [("c1", true), ("9f_2-c.d", true), ("", false), ("../x", false), ("-a", false), ("a/b", false), ("ü", false)] {
+        for (id, ok) in [
+            ("c1", true),
+            ("9f_2-c.d", true),
+            ("", false),
+            ("../x", false),
+            ("-a", false),
+            ("a/b", false),
+            ("ü", false),
+        ] {
             assert_eq!(is_container_id(id), ok, "{id}");
         }
-        for (name, ok) in [("eth0", true), ("e@1", true), ("", false), ("sixteen-letters-", false), ("a/b", false), ("..", false), ("a b", false), ("a:b", false)] {
+        for (name, ok) in [
+            ("eth0", true),
+            ("e@1", true),
+            ("", false),
+            ("sixteen-letters-", false),
+            ("a/b", false),
+            ("..", false),
+            ("a b", false),
+            ("a:b", false),
+        ] {
             assert_eq!(is_ifname(name), ok, "{name}");
         }
     }

@@ -9,7 +9,7 @@ use super::Version;
 
 /// The number of an error. Those below 100 are the specification's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Code {
+pub enum Code {
     /// The CNI version is not spoken here.
     Version = 1,
     /// A field or value is not supported.
@@ -64,7 +64,7 @@ pub(crate) enum Code {
 
 /// An error as the runtime reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CniError {
+pub struct CniError {
     pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) details: String,
@@ -90,7 +90,8 @@ struct Wire<'a> {
 }
 
 impl CniError {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+    /// Makes an error without details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: String::new(), version: None }
     }
 
@@ -105,7 +106,9 @@ impl CniError {
         Self::new(code, error.to_string()).with_details(causes.join(": "))
     }
 
-    pub(crate) fn with_details(mut self, details: impl Into<String>) -> Self {
+    /// Adds what helps to find the cause.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<String>) -> Self {
         self.details = details.into();
         self
     }
@@ -135,7 +138,11 @@ impl CniError {
     }
 
     /// Writes the error as JSON.
-    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let wire = Wire {
             cni_version: self.version.unwrap_or(Version::NEWEST).text(),
             code: self.code as u32,

@@ -9,7 +9,7 @@ mod version;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use environment::{Call, Command};
-pub(crate) use error::{CniError, Code};
+pub use error::{CniError, Code};
 pub(crate) use netconf::{Netconf, Object, read_stdin};
 pub(crate) use result::{AddResult, PrevResult, Route};
 pub(crate) use version::{Version, version_answer};

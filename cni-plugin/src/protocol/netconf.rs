@@ -30,12 +30,11 @@ pub(crate) struct Netconf {
 pub(crate) fn read_stdin(stdin: impl Read) -> Result<Vec<u8>, CniError> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    stdin
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| CniError::new(Code::Io, "stdin cannot be read").with_details(error.to_string()))?;
+    stdin.take(limit).read_to_end(&mut bytes).map_err(|error| {
+        CniError::new(Code::Io, "stdin cannot be read").with_details(error.to_string())
+    })?;
     if bytes.len() > BYTES_MAX {
-        return Err(undecodable(format!("it is larger than {BYTES_MAX} bytes")));
+        return Err(undecodable(&format!("it is larger than {BYTES_MAX} bytes")));
     }
     Ok(bytes)
 }
@@ -43,17 +42,19 @@ pub(crate) fn read_stdin(stdin: impl Read) -> Result<Vec<u8>, CniError> {
 impl Netconf {
     /// Reads a configuration as far as every command needs it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, CniError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| undecodable(format!("it is not UTF-8 from byte {} on", error.valid_up_to())))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            undecodable(&format!("it is not UTF-8 from byte {} on", error.valid_up_to()))
+        })?;
         if text.trim().is_empty() {
-            return Err(undecodable("it is empty".to_owned()));
+            return Err(undecodable("it is empty"));
         }
         if nesting(text) > NESTING_MAX {
-            return Err(undecodable(format!("it is nested more than {NESTING_MAX} deep")));
+            return Err(undecodable(&format!("it is nested more than {NESTING_MAX} deep")));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| undecodable(error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| undecodable(&error.to_string()))?;
         let Value::Object(top) = value else {
-            return Err(undecodable("it is not an object".to_owned()));
+            return Err(undecodable("it is not an object"));
         };
         let version = Version::parse(top.get("cniVersion").and_then(Value::as_str))?;
         Self::from_object(version, top).map_err(|error| error.in_version(version))
@@ -63,7 +64,10 @@ impl Netconf {
         let name = top.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if !is_network_name(&name) {
             let rule = "it must consist of letters, digits, '_', '.' and '-'";
-            return Err(CniError::new(Code::Config, format!("the network's name is {name:?}; {rule}")));
+            return Err(CniError::new(
+                Code::Config,
+                format!("the network's name is {name:?}; {rule}"),
+            ));
         }
         let upper_type = top.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let ipam = match top.get("ipam") {
@@ -75,7 +79,7 @@ impl Netconf {
     }
 }
 
-fn undecodable(why: String) -> CniError {
+fn undecodable(why: &str) -> CniError {
     CniError::new(Code::Undecodable, format!("the configuration on stdin cannot be read: {why}"))
 }
 

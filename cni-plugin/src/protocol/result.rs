@@ -94,10 +94,13 @@ struct PrevAddress {
 impl PrevResult {
     /// Reads the value of `prevResult`.
     pub(crate) fn parse(value: &Value) -> Result<Vec<IpAddr>, CniError> {
-        let bad = |why: String| CniError::new(Code::Config, format!("prevResult cannot be read: {why}"));
-        let result: Self = serde_json::from_value(value.clone()).map_err(|error| bad(error.to_string()))?;
+        let bad =
+            |why: String| CniError::new(Code::Config, format!("prevResult cannot be read: {why}"));
+        let result: Self =
+            serde_json::from_value(value.clone()).map_err(|error| bad(error.to_string()))?;
         let addresses = result.ips.iter().map(|ip| {
-            let network: IpNetwork = ip.address.parse().map_err(|_| bad(format!("{:?} is no address", ip.address)))?;
+            let network: IpNetwork =
+                ip.address.parse().map_err(|_| bad(format!("{:?} is no address", ip.address)))?;
             Ok(network.ip())
         });
         addresses.collect()

@@ -21,7 +21,10 @@ impl Version {
         let given = text.unwrap_or("0.1.0");
         Self::ALL.into_iter().find(|version| version.text() == given).ok_or_else(|| {
             let spoken = Self::ALL.map(Self::text).join(", ");
-            CniError::new(Code::Version, format!("cniVersion {given:?} is not supported; supported: {spoken}"))
+            CniError::new(
+                Code::Version,
+                format!("cniVersion {given:?} is not supported; supported: {spoken}"),
+            )
         })
     }
 
@@ -49,7 +52,8 @@ pub(crate) fn version_answer(stdin: &[u8]) -> String {
     let value: Option<serde_json::Value> = serde_json::from_slice(stdin).ok();
     let asked = value.as_ref().and_then(|value| value.get("cniVersion")?.as_str());
     let version = Version::parse(asked).unwrap_or(Version::NEWEST);
-    json!({"cniVersion": version.text(), "supportedVersions": Version::ALL.map(Version::text)}).to_string()
+    json!({"cniVersion": version.text(), "supportedVersions": Version::ALL.map(Version::text)})
+        .to_string()
 }
 
 #[cfg(test)]
@@ -60,13 +64,20 @@ mod tests {
     fn only_exact_versions_are_spoken() {
         assert_eq!(Version::parse(Some("0.4.0")), Ok(Version::V0_4_0));
         for text in [None, Some("9.9.9"), Some("1.0"), Some(""), Some("0.2.0")] {
-            assert_eq!(Version::parse(text).expect_err("not spoken").code, Code::Version, "{text:?}");
+            assert_eq!(
+                Version::parse(text).expect_err("not spoken").code,
+                Code::Version,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn garbage_is_answered_too() {
         let answer = version_answer(b"\xff{");
-        assert_eq!(answer, r#"{"cniVersion":"1.0.0","supportedVersions":["0.3.1","0.4.0","1.0.0"]}"#);
+        assert_eq!(
+            answer,
+            r#"{"cniVersion":"1.0.0","supportedVersions":["0.3.1","0.4.0","1.0.0"]}"#
+        );
     }
 }

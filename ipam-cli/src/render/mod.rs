@@ -91,6 +91,11 @@ impl<T: Item> Report<T> {
         self
     }
 
+    /// Writes the report for people.
+    pub(crate) fn to_table(&self) -> String {
+        table::render(self)
+    }
+
     /// Writes the report in a format.
     ///
     /// # Errors
@@ -98,7 +103,7 @@ impl<T: Item> Report<T> {
     /// What the JSON writer says, if an item holds what JSON cannot.
     pub(crate) fn to_text(&self, format: Format) -> serde_json::Result<String> {
         match format {
-            Format::Table => Ok(table::render(self)),
+            Format::Table => Ok(self.to_table()),
             Format::Json => json::render(self),
         }
     }

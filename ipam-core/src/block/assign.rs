@@ -54,13 +54,10 @@ impl Block {
     /// Points ordinals that have left the queue at one record, under the sequence number before this change.
     fn hand_out(mut self, ordinals: &[Ordinal], attributes: &Attributes) -> Self {
         let records = self.attributes.get_or_insert_default();
-        let index = match records.iter().position(|record| record == attributes) {
-            Some(index) => index,
-            None => {
-                records.push(attributes.clone());
-                records.len() - 1
-            }
-        };
+        let index = records.iter().position(|record| record == attributes).unwrap_or_else(|| {
+            records.push(attributes.clone());
+            records.len() - 1
+        });
         let numbers = self.sequence_number_for_allocation.get_or_insert_default();
         for ordinal in ordinals {
             if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {

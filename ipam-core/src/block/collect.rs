@@ -34,7 +34,9 @@ impl Block {
     }
 
     fn without_unused_records(mut self) -> Self {
-        let Some(records) = self.attributes.take() else { return self };
+        let Some(records) = self.attributes.take() else {
+            return self;
+        };
         let mut used = vec![false; records.len()];
         for index in self.allocations.iter().flatten() {
             if let Some(used) = used.get_mut(*index) {
@@ -53,7 +55,8 @@ impl Block {
         for index in self.allocations.iter_mut().flatten() {
             *index = new_index.get(*index).copied().unwrap_or(*index);
         }
-        let kept = records.into_iter().zip(used).filter_map(|(record, used)| used.then_some(record));
+        let kept =
+            records.into_iter().zip(used).filter_map(|(record, used)| used.then_some(record));
         self.attributes = Some(kept.collect());
         self
     }

@@ -111,13 +111,15 @@ impl Block {
         {
             return Err(ReleaseError::Sequence { ip, expected, found });
         }
-        let Some(record) = self.record_of(ordinal).filter(|record| record.released_at.is_none()) else {
+        let Some(record) = self.record_of(ordinal).filter(|record| record.released_at.is_none())
+        else {
             return Ok(false);
         };
         if let Some(expected) = &target.handle
             && record.handle() != Some(expected)
         {
-            let (expected, found) = (expected.clone(), record.handle().unwrap_or_default().to_owned());
+            let (expected, found) =
+                (expected.clone(), record.handle().unwrap_or_default().to_owned());
             return Err(ReleaseError::Handle { ip, expected, found });
         }
         Ok(true)
@@ -126,7 +128,9 @@ impl Block {
     fn free(mut self, ordinals: Vec<Ordinal>, now: Timestamp, cooldown_seconds: i64) -> Freed {
         let mut by_handle = BTreeMap::new();
         for ordinal in &ordinals {
-            if let Some(handle) = self.record_of(*ordinal).and_then(|record| record.handle_id.clone()) {
+            if let Some(handle) =
+                self.record_of(*ordinal).and_then(|record| record.handle_id.clone())
+            {
                 *by_handle.entry(handle).or_insert(0) += 1;
             }
         }
@@ -192,7 +196,11 @@ mod tests {
         assert_eq!(cooling.clone().release_ordinals(&again, at(6), 30), Ok(None));
         assert!(queue(&cooling.clone().collected(at(34), 30)).is_empty());
         assert_eq!(queue(&cooling.clone().collected(at(35), 30)), [0, 1]);
-        assert_eq!(queue(&cooling.collected(at(0), -1)), [0, 1], "a negative cooldown frees at once");
+        assert_eq!(
+            queue(&cooling.collected(at(0), -1)),
+            [0, 1],
+            "a negative cooldown frees at once"
+        );
     }
 
     #[test]
@@ -200,10 +208,16 @@ mod tests {
         let ordinals = [0, 2].map(|index| Ordinal::new(index).unwrap());
         let held_by = |handle: &str| Target { handle: Some(handle.to_owned()), sequence: None };
         let mixed = BTreeMap::from([(ordinals[0], held_by("a")), (ordinals[1], held_by("a"))]);
-        assert!(matches!(full().release_ordinals(&mixed, at(5), 0), Err(ReleaseError::Handle { .. })));
+        assert!(matches!(
+            full().release_ordinals(&mixed, at(5), 0),
+            Err(ReleaseError::Handle { .. })
+        ));
         let stale = Target { handle: None, sequence: Some(7) };
         let stale = BTreeMap::from([(ordinals[0], stale)]);
-        assert!(matches!(full().release_ordinals(&stale, at(5), 0), Err(ReleaseError::Sequence { .. })));
+        assert!(matches!(
+            full().release_ordinals(&stale, at(5), 0),
+            Err(ReleaseError::Sequence { .. })
+        ));
         let right = Target { handle: Some("a".to_owned()), sequence: Some(10) };
         let right = BTreeMap::from([(ordinals[0], right)]);
         let freed = full().release_ordinals(&right, at(5), 30).unwrap().unwrap();

@@ -147,7 +147,9 @@ impl Rule {
             | Self::K11
             | Self::X2 => Severity::Error,
             Self::K7 | Self::X1 | Self::X3 | Self::X4 | Self::X5 => Severity::Warning,
-            Self::K5 | Self::K6 | Self::Phantom | Self::Unconfirmed | Self::EmptyUnowned => Severity::Note,
+            Self::K5 | Self::K6 | Self::Phantom | Self::Unconfirmed | Self::EmptyUnowned => {
+                Severity::Note
+            }
         }
     }
 }
@@ -164,6 +166,13 @@ impl fmt::Display for Severity {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {} ({})", self.rule.code(), self.subject, self.rule.title(), self.evidence)
+        write!(
+            f,
+            "{} {}: {} ({})",
+            self.rule.code(),
+            self.subject,
+            self.rule.title(),
+            self.evidence
+        )
     }
 }

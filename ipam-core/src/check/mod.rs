@@ -50,7 +50,10 @@ fn check_block(block: &Block, now: Timestamp, findings: &mut Vec<Finding>) {
                 report(Rule::K6, format!("record {at} is in cooldown and names an owner"));
             }
             if released_at > now {
-                report(Rule::K6, format!("record {at} was released at {released_at}, which is to come"));
+                report(
+                    Rule::K6,
+                    format!("record {at} was released at {released_at}, which is to come"),
+                );
             }
         }
     }
@@ -58,13 +61,21 @@ fn check_block(block: &Block, now: Timestamp, findings: &mut Vec<Finding>) {
         let taken = block.record_of(*ordinal).is_some();
         if !taken || *number >= block.sequence_number {
             let current = block.sequence_number;
-            report(Rule::K7, format!("ordinal {ordinal} has sequence number {number}, the block {current}"));
+            report(
+                Rule::K7,
+                format!("ordinal {ordinal} has sequence number {number}, the block {current}"),
+            );
         }
     }
     if let Some(affinity) = &block.affinity {
         match Owner::parse(affinity) {
-            None => report(Rule::K8, format!("affinity {affinity:?} names neither a host nor a virtual owner")),
-            Some(Owner::Virtual(_)) if block.taken().any(|(_, record)| record.handle_id.is_none()) => {
+            None => report(
+                Rule::K8,
+                format!("affinity {affinity:?} names neither a host nor a virtual owner"),
+            ),
+            Some(Owner::Virtual(_))
+                if block.taken().any(|(_, record)| record.handle_id.is_none()) =>
+            {
                 report(Rule::K9, "an address of a virtual owner has no handle".to_owned());
             }
             Some(_) => {}
@@ -83,7 +94,11 @@ fn check_overlaps(blocks: &BTreeMap<Cidr, Block>, findings: &mut Vec<Finding>) {
     for cidr in blocks.keys() {
         match widest {
             Some(before) if before.overlaps(cidr) => {
-                findings.push(Finding::new(Rule::K11, &key::block(cidr), format!("block {before} overlaps it")));
+                findings.push(Finding::new(
+                    Rule::K11,
+                    &key::block(cidr),
+                    format!("block {before} overlaps it"),
+                ));
             }
             _ => widest = Some(cidr),
         }
@@ -97,19 +112,35 @@ fn check_affinities(index: &Index, findings: &mut Vec<Finding>) {
         let block = index.blocks.get(cidr);
         if row.is_confirmed() {
             if let Some(other) = confirmed.insert(*cidr, owner) {
-                findings.push(Finding::new(Rule::X2, &subject, format!("{other} has confirmed it too")));
+                findings.push(Finding::new(
+                    Rule::X2,
+                    &subject,
+                    format!("{other} has confirmed it too"),
+                ));
             }
             match block {
-                None => findings.push(Finding::new(Rule::X1, &subject, "the block does not exist".to_owned())),
+                None => findings.push(Finding::new(
+                    Rule::X1,
+                    &subject,
+                    "the block does not exist".to_owned(),
+                )),
                 Some(block) if !block.is_affine_to(owner) => {
                     let found = block.affinity.as_deref().unwrap_or("nobody");
-                    findings.push(Finding::new(Rule::X1, &subject, format!("the block belongs to {found}")));
+                    findings.push(Finding::new(
+                        Rule::X1,
+                        &subject,
+                        format!("the block belongs to {found}"),
+                    ));
                 }
                 Some(_) => {}
             }
         } else {
             let state: String = AffinityState::into(row.state.clone());
-            findings.push(Finding::new(Rule::Unconfirmed, &subject, unconfirmed(&state, owner, block)));
+            findings.push(Finding::new(
+                Rule::Unconfirmed,
+                &subject,
+                unconfirmed(&state, owner, block),
+            ));
         }
     }
 }
@@ -117,16 +148,23 @@ fn check_affinities(index: &Index, findings: &mut Vec<Finding>) {
 fn unconfirmed(state: &str, owner: &Owner, block: Option<&Block>) -> String {
     match block {
         None => format!("it is {state}, and the block does not exist"),
-        Some(block) if block.is_affine_to(owner) => format!("it is {state}, and the block is its own"),
+        Some(block) if block.is_affine_to(owner) => {
+            format!("it is {state}, and the block is its own")
+        }
         Some(block) => {
-            format!("it is {state}, and the block belongs to {}", block.affinity.as_deref().unwrap_or("nobody"))
+            format!(
+                "it is {state}, and the block belongs to {}",
+                block.affinity.as_deref().unwrap_or("nobody")
+            )
         }
     }
 }
 
 fn check_owners(index: &Index, findings: &mut Vec<Finding>) {
     for (cidr, block) in &index.blocks {
-        let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) else { continue };
+        let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) else {
+            continue;
+        };
         if !index.affinities.contains_key(&(owner.clone(), *cidr)) {
             let evidence = format!("{owner} owns it and has no claim on it");
             findings.push(Finding::new(Rule::X3, &key::block(cidr), evidence));
@@ -137,7 +175,8 @@ fn check_owners(index: &Index, findings: &mut Vec<Finding>) {
 fn check_handles(index: &Index, findings: &mut Vec<Finding>) {
     let held = held_by_handle(&index.blocks);
     for ((handle, cidr), count) in &held {
-        let counted = index.handles.get(handle).and_then(|h| h.blocks().get(cidr)).copied().unwrap_or(0);
+        let counted =
+            index.handles.get(handle).and_then(|h| h.blocks().get(cidr)).copied().unwrap_or(0);
         if counted < *count {
             let evidence = format!("{count} addresses of {cidr} carry it, {counted} are counted");
             findings.push(Finding::new(Rule::X4, &subject_of(handle), evidence));
@@ -156,13 +195,18 @@ fn check_handle(
 ) {
     let subject = subject_of(handle);
     if stored.is_null() || stored.blocks().is_empty() {
-        let evidence = if stored.is_null() { "it has no block map" } else { "its block map is empty" };
+        let evidence =
+            if stored.is_null() { "it has no block map" } else { "its block map is empty" };
         findings.push(Finding::new(Rule::X5, &subject, evidence.to_owned()));
     }
     for (cidr, counted) in stored.blocks() {
         let found = held.get(&(handle.to_owned(), *cidr)).copied().unwrap_or(0);
         if *counted == 0 {
-            findings.push(Finding::new(Rule::X5, &subject, format!("it counts 0 addresses of {cidr}")));
+            findings.push(Finding::new(
+                Rule::X5,
+                &subject,
+                format!("it counts 0 addresses of {cidr}"),
+            ));
         } else if *counted > found {
             let evidence = format!("it counts {counted} addresses of {cidr}, {found} carry it");
             findings.push(Finding::new(Rule::Phantom, &subject, evidence));

@@ -16,7 +16,10 @@ fn codes<R>(change: impl FnOnce(&mut Model) -> R) -> Vec<&'static str> {
     model.put(HANDLE, HANDLE_VALUE);
     change(&mut model);
     let snapshot = Snapshot { kvs: model.iter().cloned().collect() };
-    check(&snapshot, Timestamp::from_seconds(100)).iter().map(|finding| finding.rule.code()).collect()
+    check(&snapshot, Timestamp::from_seconds(100))
+        .iter()
+        .map(|finding| finding.rule.code())
+        .collect()
 }
 
 fn block(from: &str, to: &str) -> Vec<&'static str> {

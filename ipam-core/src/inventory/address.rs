@@ -112,10 +112,7 @@ pub(super) fn is_borrowed(owner: Option<&Owner>, record: &Attributes) -> bool {
         return false;
     };
     let in_use = state_of(record) == AddressState::Used;
-    in_use
-        && record
-            .owner_attribute("node")
-            .is_some_and(|node| node != host)
+    in_use && record.owner_attribute("node").is_some_and(|node| node != host)
 }
 
 /// Reads the text of Go's `time.String`, such as `2026-08-22 10:16:02.123 +0000 UTC`.
@@ -135,22 +132,10 @@ mod tests {
     #[test]
     fn the_time_that_plugins_record_is_read() {
         for (text, expected) in [
-            (
-                "2026-08-22 10:15:30.123456789 +0000 UTC",
-                Some("2026-08-22T10:15:30Z"),
-            ),
-            (
-                "2026-08-22 10:15:30 +0000 UTC",
-                Some("2026-08-22T10:15:30Z"),
-            ),
-            (
-                "2026-08-22 12:15:30.5 +0200 CEST m=+0.012",
-                Some("2026-08-22T10:15:30Z"),
-            ),
-            (
-                "2026-08-22 05:45:30 -0430 -0430",
-                Some("2026-08-22T10:15:30Z"),
-            ),
+            ("2026-08-22 10:15:30.123456789 +0000 UTC", Some("2026-08-22T10:15:30Z")),
+            ("2026-08-22 10:15:30 +0000 UTC", Some("2026-08-22T10:15:30Z")),
+            ("2026-08-22 12:15:30.5 +0200 CEST m=+0.012", Some("2026-08-22T10:15:30Z")),
+            ("2026-08-22 05:45:30 -0430 -0430", Some("2026-08-22T10:15:30Z")),
             ("2026-08-22T10:15:30Z", None),
             ("2026-08-22 10:15:30", None),
             ("yesterday at noon", None),

@@ -90,9 +90,7 @@ impl Inventory {
     pub fn collected(mut self, now: Timestamp) -> Self {
         let cooldown = self.config.ip_cooldown_seconds;
         let blocks = std::mem::take(&mut self.blocks).into_iter();
-        self.blocks = blocks
-            .map(|(cidr, block)| (cidr, block.collected(now, cooldown)))
-            .collect();
+        self.blocks = blocks.map(|(cidr, block)| (cidr, block.collected(now, cooldown))).collect();
         self
     }
 
@@ -105,9 +103,7 @@ impl Inventory {
     /// Finds the pool that a network lies in as a whole; the first by name where pools overlap.
     #[must_use]
     pub fn pool_around(&self, cidr: &Cidr) -> Option<&PoolEntry> {
-        self.pools
-            .iter()
-            .find(|pool| pool.effective.as_ref().is_some_and(|p| p.cidr.covers(cidr)))
+        self.pools.iter().find(|pool| pool.effective.as_ref().is_some_and(|p| p.cidr.covers(cidr)))
     }
 
     /// Returns every address that is set aside by a reservation; entries that are no networks are passed over.
@@ -115,12 +111,7 @@ impl Inventory {
     pub fn reserved(&self) -> RangeSet {
         let mut reserved = RangeSet::new();
         for reservation in &self.reservations {
-            reservation
-                .stored
-                .spec
-                .networks()
-                .flatten()
-                .for_each(|cidr| reserved.insert(&cidr));
+            reservation.stored.spec.networks().flatten().for_each(|cidr| reserved.insert(&cidr));
         }
         reserved
     }
@@ -129,9 +120,7 @@ impl Inventory {
     pub fn addresses(&self) -> impl Iterator<Item = Address<'_>> {
         self.blocks.values().flat_map(|block| {
             let pool = self.pool_around(&block.cidr).map(|pool| pool.name.as_str());
-            block
-                .taken()
-                .map(move |(ordinal, record)| Address::new(block, pool, ordinal, record))
+            block.taken().map(move |(ordinal, record)| Address::new(block, pool, ordinal, record))
         })
     }
 
@@ -139,15 +128,12 @@ impl Inventory {
     #[must_use]
     pub fn who(&self, ip: IpAddr) -> Option<Address<'_>> {
         // Only a damaged store has several blocks around one address; then any of them may hold it.
-        self.blocks
-            .values()
-            .filter(|block| block.cidr.contains(ip))
-            .find_map(|block| {
-                let ordinal = block.cidr.ordinal_of(ip)?;
-                let record = block.record_of(ordinal)?;
-                let pool = self.pool_around(&block.cidr).map(|pool| pool.name.as_str());
-                Some(Address::new(block, pool, ordinal, record))
-            })
+        self.blocks.values().filter(|block| block.cidr.contains(ip)).find_map(|block| {
+            let ordinal = block.cidr.ordinal_of(ip)?;
+            let record = block.record_of(ordinal)?;
+            let pool = self.pool_around(&block.cidr).map(|pool| pool.name.as_str());
+            Some(Address::new(block, pool, ordinal, record))
+        })
     }
 
     fn take(&mut self, kv: &Kv, exclusive: &mut BTreeSet<String>) -> Result<(), DecodeError> {
@@ -159,8 +145,7 @@ impl Inventory {
                 self.blocks.insert(cidr, Block::decode(&kv.key, &kv.value)?);
             }
             key::Named::Binding(tenant) => {
-                self.bindings
-                    .insert(tenant, Binding::decode(&kv.key, &kv.value)?);
+                self.bindings.insert(tenant, Binding::decode(&kv.key, &kv.value)?);
             }
             key::Named::PoolMark(name) => {
                 if PoolMark::decode(&kv.key, &kv.value)?.exclusive {
@@ -184,20 +169,11 @@ impl Inventory {
         match kind {
             ResourceKind::IpPool => {
                 let stored = IpPool::decode(&kv.key, &kv.value)?;
-                self.pools.push(PoolEntry {
-                    name,
-                    stored,
-                    effective: None,
-                    mod_revision,
-                });
+                self.pools.push(PoolEntry { name, stored, effective: None, mod_revision });
             }
             ResourceKind::IpReservation => {
                 let stored = IpReservation::decode(&kv.key, &kv.value)?;
-                self.reservations.push(ReservationEntry {
-                    name,
-                    stored,
-                    mod_revision,
-                });
+                self.reservations.push(ReservationEntry { name, stored, mod_revision });
             }
             ResourceKind::Node => {
                 self.nodes.insert(name, Node::decode(&kv.key, &kv.value)?);

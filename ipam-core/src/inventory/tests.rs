@@ -12,32 +12,21 @@ fn pool(name: &str, spec: &str) -> Row {
     let meta = format!(
         r#"{{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{{"name":"{name}"}}"#
     );
-    (
-        format!("{POOLS}{name}"),
-        format!(r#"{meta},"spec":{{{spec}}}}}"#),
-    )
+    (format!("{POOLS}{name}"), format!(r#"{meta},"spec":{{{spec}}}}}"#))
 }
 
 fn reservation(name: &str, cidrs: &str) -> Row {
     let meta = format!(
         r#"{{"kind":"IPReservation","apiVersion":"projectcalico.org/v3","metadata":{{"name":"{name}"}}"#
     );
-    (
-        format!("{RESERVATIONS}{name}"),
-        format!(r#"{meta},"spec":{{"reservedCIDRs":[{cidrs}]}}}}"#),
-    )
+    (format!("{RESERVATIONS}{name}"), format!(r#"{meta},"spec":{{"reservedCIDRs":[{cidrs}]}}}}"#))
 }
 
 /// A block of four addresses; each record is given to the ordinal with its index.
 fn block(cidr: &str, affinity: &str, records: &[&str]) -> Row {
     let network = Cidr::parse(cidr).unwrap();
-    let taken = (0..4).map(|at| {
-        if at < records.len() {
-            at.to_string()
-        } else {
-            "null".to_owned()
-        }
-    });
+    let taken =
+        (0..4).map(|at| if at < records.len() { at.to_string() } else { "null".to_owned() });
     let taken: Vec<String> = taken.collect();
     let free: Vec<String> = (records.len()..4).map(|at| at.to_string()).collect();
     let number = network.family().number();
@@ -47,10 +36,7 @@ fn block(cidr: &str, affinity: &str, records: &[&str]) -> Row {
         free.join(","),
         records.join(","),
     );
-    (
-        format!("{BLOCKS}ipv{number}/block/{}", cidr.replace('/', "-")),
-        value,
-    )
+    (format!("{BLOCKS}ipv{number}/block/{}", cidr.replace('/', "-")), value)
 }
 
 fn read(rows: &[Row]) -> (Inventory, Vec<DecodeError>) {
@@ -61,9 +47,7 @@ fn read(rows: &[Row]) -> (Inventory, Vec<DecodeError>) {
         mod_revision: Revision(2 + u64::try_from(at).unwrap()),
         version: 1,
     };
-    Inventory::read(&Snapshot {
-        kvs: rows.iter().enumerate().map(kv).collect(),
-    })
+    Inventory::read(&Snapshot { kvs: rows.iter().enumerate().map(kv).collect() })
 }
 
 fn sound(rows: &[Row]) -> Inventory {
@@ -85,21 +69,9 @@ fn usage_counts_each_address_once() {
     // What is expected: used, cooling, reserved, of these in use, borrowed, free, blocks.
     for (what, rows, expected) in [
         ("an empty pool", vec![fin()], (0, 0, 0, 0, 0, 16, 0)),
-        (
-            "a full block of n1",
-            vec![fin(), used(n1)],
-            (3, 1, 0, 0, 1, 12, 1),
-        ),
-        (
-            "a block that was given up",
-            vec![fin(), used("null")],
-            (3, 1, 0, 0, 0, 12, 1),
-        ),
-        (
-            "a block of no node",
-            vec![fin(), used(r#""virtual:lb""#)],
-            (3, 1, 0, 0, 0, 12, 1),
-        ),
+        ("a full block of n1", vec![fin(), used(n1)], (3, 1, 0, 0, 1, 12, 1)),
+        ("a block that was given up", vec![fin(), used("null")], (3, 1, 0, 0, 0, 12, 1)),
+        ("a block of no node", vec![fin(), used(r#""virtual:lb""#)], (3, 1, 0, 0, 0, 12, 1)),
         (
             "a reservation elsewhere",
             vec![fin(), reservation("r", r#""10.0.0.12/30""#), used(n1)],
@@ -107,11 +79,7 @@ fn usage_counts_each_address_once() {
         ),
         (
             "a reservation of what is in use",
-            vec![
-                fin(),
-                reservation("r", r#""10.0.0.1","10.0.0.3""#),
-                used(n1),
-            ],
+            vec![fin(), reservation("r", r#""10.0.0.1","10.0.0.3""#), used(n1)],
             (3, 1, 2, 2, 1, 12, 1),
         ),
         (
@@ -132,9 +100,7 @@ fn usage_counts_each_address_once() {
     ] {
         let inventory = sound(&rows);
         let usage = inventory.usage();
-        let [u] = usage.as_slice() else {
-            panic!("{what}: {usage:?}")
-        };
+        let [u] = usage.as_slice() else { panic!("{what}: {usage:?}") };
         let counts = (
             u.used,
             u.cooling,
@@ -207,12 +173,9 @@ fn ipv6_pools_are_counted_beyond_64_bits() {
 
 #[test]
 fn a_percentage_is_rounded_down() {
-    for (records, permille) in [
-        (&[][..], 0),
-        (&[ON_N1], 62),
-        (&[ON_N1, COOLING], 125),
-        (&[ON_N1; 4], 250),
-    ] {
+    for (records, permille) in
+        [(&[][..], 0), (&[ON_N1], 62), (&[ON_N1, COOLING], 125), (&[ON_N1; 4], 250)]
+    {
         let inventory = sound(&[
             pool("fin", r#""cidr":"10.0.0.0/28","blockSize":30"#),
             block("10.0.0.0/30", "null", records),
@@ -275,10 +238,7 @@ fn who_looks_into_every_block_around_an_address() {
             r#"{"cidr":"10.0.0.0/31","affinity":null,"allocations":[0,null],"unallocated":[1],"attributes":[{"handle_id":"h"}],"deleted":false}"#.to_owned(),
         ),
     ]);
-    assert_eq!(
-        inventory.who("10.0.0.0".parse().unwrap()).unwrap().handle(),
-        Some("h")
-    );
+    assert_eq!(inventory.who("10.0.0.0".parse().unwrap()).unwrap().handle(), Some("h"));
 }
 
 #[test]
@@ -317,32 +277,16 @@ fn everything_else_is_sorted_and_named() {
     let pools: Vec<_> = inventory
         .pools
         .iter()
-        .map(|p| {
-            (
-                p.name.as_str(),
-                p.mod_revision.0,
-                p.effective.as_ref().unwrap(),
-            )
-        })
+        .map(|p| (p.name.as_str(), p.mod_revision.0, p.effective.as_ref().unwrap()))
         .map(|(name, revision, pool)| (name, revision, pool.exclusive, pool.disabled))
         .collect();
-    assert_eq!(
-        pools,
-        [("a", 3, false, None), ("b", 2, true, Some("disabled"))]
-    );
-    let reservations: Vec<_> = inventory
-        .reservations
-        .iter()
-        .map(|r| r.name.as_str())
-        .collect();
+    assert_eq!(pools, [("a", 3, false, None), ("b", 2, true, Some("disabled"))]);
+    let reservations: Vec<_> = inventory.reservations.iter().map(|r| r.name.as_str()).collect();
     assert_eq!(reservations, ["r", "s"]);
     assert!(inventory.bindings["fin"].names("b") && inventory.nodes.contains_key("n1"));
     assert!(inventory.pool("b").is_some() && inventory.pool("c").is_none());
-    let around = |cidr: &str| {
-        inventory
-            .pool_around(&Cidr::parse(cidr).unwrap())
-            .map(|p| p.name.as_str())
-    };
+    let around =
+        |cidr: &str| inventory.pool_around(&Cidr::parse(cidr).unwrap()).map(|p| p.name.as_str());
     assert_eq!(around("10.2.0.64/26"), Some("b"));
     assert_eq!(around("10.2.0.0/23"), None);
 }
@@ -356,10 +300,7 @@ fn what_cannot_be_read_is_reported_and_left_out() {
         (format!("{BLOCKS}ipv4/block/10.0.0.4-30"), block),
         ("/ringfence/v1/bindings/fin".to_owned(), "[]".to_owned()),
         ("/ringfence/v1/pools/sound".to_owned(), "7".to_owned()),
-        (
-            "/calico/resources/v3/projectcalico.org/tiers/default".to_owned(),
-            "{".to_owned(),
-        ),
+        ("/calico/resources/v3/projectcalico.org/tiers/default".to_owned(), "{".to_owned()),
     ]);
     let keys: Vec<&str> = errors.iter().map(DecodeError::key).collect();
     assert_eq!(
@@ -372,11 +313,7 @@ fn what_cannot_be_read_is_reported_and_left_out() {
         ]
     );
     assert_eq!(
-        (
-            inventory.pools.len(),
-            inventory.blocks.len(),
-            inventory.bindings.len()
-        ),
+        (inventory.pools.len(), inventory.blocks.len(), inventory.bindings.len()),
         (1, 0, 0)
     );
 }

@@ -43,11 +43,8 @@ impl Inventory {
     #[must_use]
     pub fn usage(&self) -> Vec<Usage<'_>> {
         let reserved = self.reserved();
-        let mut counted: Vec<Usage<'_>> = self
-            .pools
-            .iter()
-            .filter_map(|pool| Usage::of_pool(pool, &reserved))
-            .collect();
+        let mut counted: Vec<Usage<'_>> =
+            self.pools.iter().filter_map(|pool| Usage::of_pool(pool, &reserved)).collect();
         let [mut v4, mut v6] = Family::ALL.map(Usage::outside);
         for block in self.blocks.values() {
             let covers =
@@ -61,11 +58,7 @@ impl Inventory {
         for usage in &mut counted {
             usage.free = usage.left();
         }
-        counted.extend(
-            [v4, v6]
-                .into_iter()
-                .filter(|usage| usage.blocks_claimed > 0),
-        );
+        counted.extend([v4, v6].into_iter().filter(|usage| usage.blocks_claimed > 0));
         counted
     }
 }
@@ -81,10 +74,7 @@ impl<'a> Usage<'a> {
     #[must_use]
     pub fn permille(&self) -> u32 {
         let taken = u128::from(self.used) + u128::from(self.cooling);
-        let permille = taken
-            .saturating_mul(1000)
-            .checked_div(self.total)
-            .unwrap_or(0);
+        let permille = taken.saturating_mul(1000).checked_div(self.total).unwrap_or(0);
         u32::try_from(permille).unwrap_or(u32::MAX)
     }
 
@@ -142,9 +132,7 @@ impl<'a> Usage<'a> {
 
     fn left(&self) -> u128 {
         let taken = u128::from(self.used) + u128::from(self.cooling);
-        let set_aside = self
-            .reserved
-            .saturating_sub(u128::from(self.reserved_in_use));
+        let set_aside = self.reserved.saturating_sub(u128::from(self.reserved_in_use));
         self.total.saturating_sub(taken).saturating_sub(set_aside)
     }
 }

@@ -79,9 +79,8 @@ impl Iterator for BlockOrder {
 pub fn seed_of(host: &str) -> i64 {
     const OFFSET_BASIS: u32 = 0x811c_9dc5;
     const PRIME: u32 = 0x0100_0193;
-    let hash = host.bytes().fold(OFFSET_BASIS, |hash, byte| {
-        hash.wrapping_mul(PRIME) ^ u32::from(byte)
-    });
+    let hash =
+        host.bytes().fold(OFFSET_BASIS, |hash, byte| hash.wrapping_mul(PRIME) ^ u32::from(byte));
     i64::from(hash)
 }
 
@@ -113,11 +112,7 @@ impl GoRandom {
         for (word, salt) in state.iter_mut().zip(SEED_TABLE.as_chunks().0) {
             *word = lehmer.next_word(40, 20) ^ u64::from_le_bytes(*salt);
         }
-        Self {
-            state,
-            tap: 0,
-            feed: STATE_WORDS - SHORT_LAG,
-        }
+        Self { state, tap: 0, feed: STATE_WORDS - SHORT_LAG }
     }
 
     /// The next full output: the oldest word plus the one of the short lag, in place of the oldest.
@@ -215,16 +210,8 @@ mod tests {
         ("node1", 3_957_252_814, [7, 154, 666, 2887, 2887, 71_252]),
         ("node2", 3_957_252_813, [0, 44, 416, 1621, 45_103, 70_700]),
         ("host-a", 1_258_779_341, [15, 216, 216, 3582, 6360, 137_432]),
-        (
-            "worker-0",
-            2_999_756_864,
-            [12, 172, 172, 2090, 53_727, 77_996],
-        ),
-        (
-            "ip-10-0-0-1.ec2.internal",
-            1_440_555_195,
-            [11, 43, 555, 555, 44_898, 213_547],
-        ),
+        ("worker-0", 2_999_756_864, [12, 172, 172, 2090, 53_727, 77_996]),
+        ("ip-10-0-0-1.ec2.internal", 1_440_555_195, [11, 43, 555, 555, 44_898, 213_547]),
     ];
 
     fn start(host: &str, count: u128) -> u128 {
@@ -257,34 +244,19 @@ mod tests {
         assert_eq!(start("node2", 1000), 416);
         assert_eq!(start("ip-10-0-0-1.ec2.internal", 1000), 555);
         assert_eq!(start("ip-10-0-0-1.ec2.internal", 1_048_577), 737_835);
-        assert_eq!(
-            start("worker-0", 10_u128.pow(30)),
-            410_810_909_565_405_887_696_671_420_588
-        );
+        assert_eq!(start("worker-0", 10_u128.pow(30)), 410_810_909_565_405_887_696_671_420_588);
     }
 
     #[test]
     fn starts_match_go_for_more_than_one_limb() {
         // A count of one limb, then the smallest one of two limbs: here the draws come apart.
-        assert_eq!(
-            start("worker-0", (1 << 64) - 59),
-            10_661_441_129_987_256_492
-        );
+        assert_eq!(start("worker-0", (1 << 64) - 59), 10_661_441_129_987_256_492);
         assert_eq!(start("worker-0", 1 << 64), 18_336_252_633_549_462_999);
         assert_eq!(start("node1", 1 << 70), 628_109_767_315_690_228_551);
         assert_eq!(start("node2", 1 << 70), 818_365_800_952_934_789_536);
-        assert_eq!(
-            start("node1", 1 << 108),
-            76_776_007_437_887_613_766_742_595_734_343
-        );
-        assert_eq!(
-            start("worker-0", 1 << 108),
-            59_990_389_120_292_187_758_041_722_073_260
-        );
-        assert_eq!(
-            start("node1", u128::MAX),
-            55_155_564_758_138_375_584_026_546_742_107_699_866
-        );
+        assert_eq!(start("node1", 1 << 108), 76_776_007_437_887_613_766_742_595_734_343);
+        assert_eq!(start("worker-0", 1 << 108), 59_990_389_120_292_187_758_041_722_073_260);
+        assert_eq!(start("node1", u128::MAX), 55_155_564_758_138_375_584_026_546_742_107_699_866);
     }
 
     #[test]
@@ -294,30 +266,17 @@ mod tests {
         assert_eq!(start(i64::MIN), 290_129_447_764_356_224_046_759_106_835_515);
         // 2^63 − 1 and 2^32 − 1 are 1 modulo 2^31 − 1.
         for seed in [1, 4_294_967_295, i64::MAX] {
-            assert_eq!(
-                start(seed),
-                191_943_261_481_447_673_815_087_580_906_562,
-                "{seed}"
-            );
+            assert_eq!(start(seed), 191_943_261_481_447_673_815_087_580_906_562, "{seed}");
         }
         for seed in [0, 2_147_483_647, 4_294_967_294] {
-            assert_eq!(
-                start(seed),
-                320_169_245_624_408_472_740_826_939_855_902,
-                "{seed}"
-            );
+            assert_eq!(start(seed), 320_169_245_624_408_472_740_826_939_855_902, "{seed}");
         }
     }
 
     #[test]
     fn raw_outputs_match_go() {
         for (seed, first, second, after_2000_more) in [
-            (
-                1,
-                5_577_006_791_947_779_410,
-                8_674_665_223_082_153_551,
-                17_766_452_292_756_135_412,
-            ),
+            (1, 5_577_006_791_947_779_410, 8_674_665_223_082_153_551, 17_766_452_292_756_135_412),
             (
                 3_957_252_814,
                 6_909_363_287_586_693_983,
@@ -378,16 +337,9 @@ mod tests {
 
     #[test]
     fn the_seed_table_is_what_its_definition_gives() {
-        let stored: Vec<u64> = SEED_TABLE
-            .as_chunks()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word))
-            .collect();
-        assert!(
-            stored == seed_table(),
-            "order_table.bin differs from its definition"
-        );
+        let stored: Vec<u64> =
+            SEED_TABLE.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        assert!(stored == seed_table(), "order_table.bin differs from its definition");
     }
 
     /// Works the seed table out: the state after `DISTANCE` outputs from a simple seeding.
@@ -409,10 +361,10 @@ mod tests {
         let turned = usize::try_from(DISTANCE % 607).unwrap();
         let mut table = [0; STATE_WORDS];
         for (age, window) in words.windows(STATE_WORDS).enumerate() {
-            table[place_of(turned + age)] =
-                jump.iter().zip(window).fold(0, |sum: u64, (factor, word)| {
-                    sum.wrapping_add(factor.wrapping_mul(*word))
-                });
+            table[place_of(turned + age)] = jump
+                .iter()
+                .zip(window)
+                .fold(0, |sum: u64, (factor, word)| sum.wrapping_add(factor.wrapping_mul(*word)));
         }
         table
     }

@@ -110,7 +110,9 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] where they were not read yet.
     pub fn peek_keys(&self, range: &Range) -> Result<Vec<&'v str>, Missing> {
         match self.view.scanned(range, false) {
-            Some(_) => Ok(self.view.iter_range(range).into_iter().map(|kv| kv.key.as_str()).collect()),
+            Some(_) => {
+                Ok(self.view.iter_range(range).into_iter().map(|kv| kv.key.as_str()).collect())
+            }
             None => Err(Missing(vec![Read::keys(range.clone())])),
         }
     }

@@ -36,10 +36,7 @@ pub enum ModelError {
 
 impl Default for Model {
     fn default() -> Self {
-        Self {
-            keys: BTreeMap::new(),
-            revision: Revision::INITIAL,
-        }
+        Self { keys: BTreeMap::new(), revision: Revision::INITIAL }
     }
 }
 
@@ -61,11 +58,7 @@ impl Model {
         } else {
             txn.otherwise.iter().map(|read| self.read(read)).collect()
         };
-        Ok(TxnReply {
-            succeeded,
-            revision: self.revision,
-            reads,
-        })
+        Ok(TxnReply { succeeded, revision: self.revision, reads })
     }
 
     /// Returns the revision of the last change, [`Revision::INITIAL`] where there was none.
@@ -145,26 +138,14 @@ impl Model {
     }
 
     fn read(&self, read: &Read) -> ReadReply {
-        let limit = if read.limit == 0 {
-            usize::MAX
-        } else {
-            read.limit as usize
-        };
+        let limit = if read.limit == 0 { usize::MAX } else { read.limit as usize };
         let kvs = match read.projection {
             Projection::Values => self.covered(&read.range).take(limit).cloned().collect(),
-            Projection::Keys => self
-                .covered(&read.range)
-                .take(limit)
-                .map(without_value)
-                .collect(),
+            Projection::Keys => self.covered(&read.range).take(limit).map(without_value).collect(),
             Projection::Count => Vec::new(),
         };
         let count = self.covered(&read.range).count() as u64;
-        ReadReply {
-            kvs,
-            count,
-            revision: self.revision,
-        }
+        ReadReply { kvs, count, revision: self.revision }
     }
 
     fn covered<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Kv> {
@@ -174,34 +155,19 @@ impl Model {
             None => Bound::Included(start),
             Some(end) => Bound::Excluded(end.max(start)),
         };
-        self.keys
-            .range::<str, _>((Bound::Included(start), end))
-            .map(|(_, kv)| kv)
+        self.keys.range::<str, _>((Bound::Included(start), end)).map(|(_, kv)| kv)
     }
 }
 
 fn check_shape(txn: &Txn) -> Result<(), ModelError> {
-    let entries = txn
-        .compares
-        .len()
-        .max(txn.then.len())
-        .max(txn.otherwise.len());
+    let entries = txn.compares.len().max(txn.then.len()).max(txn.otherwise.len());
     if entries > Txn::OPS_MAX {
-        return Err(ModelError::TooLarge {
-            entries,
-            limit: Txn::OPS_MAX,
-        });
+        return Err(ModelError::TooLarge { entries, limit: Txn::OPS_MAX });
     }
     let mut written: Vec<&str> = txn.then.iter().filter_map(Op::written_key).collect();
     written.sort_unstable();
-    match written
-        .iter()
-        .zip(written.iter().skip(1))
-        .find(|(key, next)| key == next)
-    {
-        Some((key, _)) => Err(ModelError::WrittenTwice {
-            key: (*key).to_owned(),
-        }),
+    match written.iter().zip(written.iter().skip(1)).find(|(key, next)| key == next) {
+        Some((key, _)) => Err(ModelError::WrittenTwice { key: (*key).to_owned() }),
         None => Ok(()),
     }
 }
@@ -229,9 +195,7 @@ mod tests {
     }
 
     fn numbers(model: &Model, key: &str) -> Option<(u64, u64, u64)> {
-        model
-            .get(key)
-            .map(|kv| (kv.create_revision.0, kv.mod_revision.0, kv.version))
+        model.get(key).map(|kv| (kv.create_revision.0, kv.mod_revision.0, kv.version))
     }
 
     #[test]
@@ -277,84 +241,88 @@ mod tests {
         ];
         let mut model = stored(&["a", "b", "b/1", "b/2", "c"]);
         for (range, expected) in table {
-            let reply = model
-                .apply(&Txn::read([Read::keys(range.clone())]))
-                .unwrap();
-            let keys: Vec<&str> = reply.reads[0]
-                .kvs
-                .iter()
-                .map(|kv| kv.key.as_str())
-                .collect();
+            let reply = model.apply(&Txn::read([Read::keys(range.clone())])).unwrap();
+            let keys: Vec<&str> = reply.reads[0].kvs.iter().map(|kv| kv.key.as_str()).collect();
             assert_eq!(keys, expected, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn compares_hold_when_nothing_changed() {
+        let key = |mod_revision| Compare::Key { key: "b".to_owned(), mod_revision };
+        let range = |newest| Compare::Range { range: Range::prefix("b"), newest };
+        let table = [
+            (key(Revision(3)), true),
+            (key(Revision(2)), false),
+            (key(Revision::ABSENT), false),
+            (Compare::Key { key: "x".to_owned(), mod_revision: Revision::ABSENT }, true),
+            (range(Revision(3)), true),
+            (range(Revision(2)), false),
+        ];
+        let mut model = stored(&["a", "b", "c"]);
+        for (compare, expected) in table {
+            let read = Read::keys(Range::key("a"));
+            let txn = Txn {
+                compares: vec![compare],
+                then: vec![Op::Read(read.clone())],
+                otherwise: vec![read.clone(), read],
+            };
+            let reply = model.apply(&txn).unwrap();
+            assert_eq!(reply.succeeded, expected, "{:?}", txn.compares);
+            assert_eq!(reply.reads.len(), if expected { 1 } else { 2 }, "{:?}", txn.compares);
+            assert_eq!(reply.revision, Revision(4));
+        }
+    }
+
+    #[test]
+    fn projections_and_limits_cut_what_is_returned_but_not_what_is_counted() {
+        let table: [(Projection, u32, &[(&str, &str)]); 5] = [
+            (Projection::Values, 0, &[("a", "a"), ("b", "b")]),
+            (Projection::Values, 1, &[("a", "a")]),
+            (Projection::Keys, 0, &[("a", ""), ("b", "")]),
+            (Projection::Keys, 1, &[("a", "")]),
+            (Projection::Count, 1, &[]),
+        ];
+        let mut model = stored(&["a", "b"]);
+        for (projection, limit, expected) in table {
+            let read = Read { range: Range::between("a", "c"), projection, limit };
+            let reply = model.apply(&Txn::read([read])).unwrap().reads.remove(0);
+            let kvs: Vec<(&str, &[u8])> =
+                reply.kvs.iter().map(|kv| (kv.key.as_str(), kv.value.as_slice())).collect();
+            let expected: Vec<(&str, &[u8])> =
+                expected.iter().map(|(key, value)| (*key, value.as_bytes())).collect();
+            assert_eq!((kvs, reply.count), (expected, 2), "{projection:?}, {limit}");
         }
     }
 
     #[test]
     fn a_read_after_a_write_of_its_transaction_sees_it_and_its_revision() {
         let read = Op::Read(Read::values(Range::key("a")));
-        let put = Op::Put {
-            key: "a".to_owned(),
-            value: b"new".to_vec(),
-        };
-        let txn = Txn {
-            then: vec![read.clone(), put, read],
-            ..Txn::default()
-        };
+        let put = Op::Put { key: "a".to_owned(), value: b"new".to_vec() };
+        let txn = Txn { then: vec![read.clone(), put, read], ..Txn::default() };
         let reply = stored(&["a"]).apply(&txn).unwrap();
-        let seen: Vec<_> = reply
-            .reads
-            .iter()
-            .map(|read| (read.kvs[0].value.as_slice(), read.revision))
-            .collect();
+        let seen: Vec<_> =
+            reply.reads.iter().map(|read| (read.kvs[0].value.as_slice(), read.revision)).collect();
         assert_eq!(seen, [(&b"a"[..], Revision(2)), (&b"new"[..], Revision(3))]);
         assert_eq!(reply.revision, Revision(3));
     }
 
     #[test]
     fn refused_transactions_change_nothing() {
-        let put = |key: &str| Op::Put {
-            key: key.to_owned(),
-            value: Vec::new(),
-        };
-        let delete = |key: &str| Op::Delete {
-            key: key.to_owned(),
-        };
+        let put = |key: &str| Op::Put { key: key.to_owned(), value: Vec::new() };
+        let delete = |key: &str| Op::Delete { key: key.to_owned() };
         let table = [
-            (
-                vec![put("b"), put("b")],
-                ModelError::WrittenTwice {
-                    key: "b".to_owned(),
-                },
-            ),
-            (
-                vec![put("b"), delete("b")],
-                ModelError::WrittenTwice {
-                    key: "b".to_owned(),
-                },
-            ),
-            (
-                vec![delete("b"), delete("b")],
-                ModelError::WrittenTwice {
-                    key: "b".to_owned(),
-                },
-            ),
+            (vec![put("b"), put("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
+            (vec![put("b"), delete("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
+            (vec![delete("b"), delete("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
             (
                 (0..=Txn::OPS_MAX).map(|n| put(&n.to_string())).collect(),
-                ModelError::TooLarge {
-                    entries: Txn::OPS_MAX + 1,
-                    limit: Txn::OPS_MAX,
-                },
+                ModelError::TooLarge { entries: Txn::OPS_MAX + 1, limit: Txn::OPS_MAX },
             ),
         ];
         for (then, expected) in table {
             let mut model = stored(&["a"]);
-            assert_eq!(
-                model.apply(&Txn {
-                    then,
-                    ..Txn::default()
-                }),
-                Err(expected)
-            );
+            assert_eq!(model.apply(&Txn { then, ..Txn::default() }), Err(expected));
             assert_eq!((model.revision(), model.iter().count()), (Revision(2), 1));
         }
     }

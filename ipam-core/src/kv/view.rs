@@ -76,7 +76,10 @@ impl View {
             });
             reads.zip(&reply.reads).for_each(|(read, answer)| self.absorb(read, answer));
         } else {
-            txn.otherwise.iter().zip(&reply.reads).for_each(|(read, answer)| self.absorb(read, answer));
+            txn.otherwise
+                .iter()
+                .zip(&reply.reads)
+                .for_each(|(read, answer)| self.absorb(read, answer));
         }
     }
 

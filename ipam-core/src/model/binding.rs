@@ -55,7 +55,11 @@ impl Binding {
     /// Says whether the binding names a pool in either family.
     #[must_use]
     pub fn names(&self, pool: &str) -> bool {
-        Family::ALL.iter().filter_map(|family| self.pools(*family)).flatten().any(|name| name == pool)
+        Family::ALL
+            .iter()
+            .filter_map(|family| self.pools(*family))
+            .flatten()
+            .any(|name| name == pool)
     }
 
     /// Reads the value of a key.

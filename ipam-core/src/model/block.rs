@@ -210,9 +210,10 @@ impl Block {
 
     /// Walks the ordinals that are not free, with their metadata.
     pub fn taken(&self) -> impl Iterator<Item = (Ordinal, &Attributes)> {
-        self.allocations.iter().enumerate().filter_map(|(at, index)| {
-            Some((Ordinal::new(at)?, self.records().get((*index)?)?))
-        })
+        self.allocations
+            .iter()
+            .enumerate()
+            .filter_map(|(at, index)| Some((Ordinal::new(at)?, self.records().get((*index)?)?)))
     }
 
     /// Returns the sequence number under which an ordinal was taken; 0 where none is stored.
@@ -333,7 +334,9 @@ mod tests {
     #[test]
     fn old_shapes_are_read() {
         let old = r#" {"cidr":"10.65.0.8/31","affinity":"host:n","strictAffinity":false,"allocations":[0,null],"unallocated":[1],"attributes":[{"handle_id":null,"secondary":null}]} "#;
-        let block = Block::decode("/calico/ipam/v2/assignment/ipv4/block/10.65.0.8-31", old.as_bytes()).unwrap();
+        let block =
+            Block::decode("/calico/ipam/v2/assignment/ipv4/block/10.65.0.8-31", old.as_bytes())
+                .unwrap();
         assert_eq!(block.sequence_number, 0);
         assert_eq!(block.sequence_of(Ordinal::new(0).unwrap()), 0);
         assert_eq!(block.taken().count(), 1);

@@ -14,12 +14,18 @@ use serde_json::ser::{CharEscape, Formatter};
 pub(super) type Unknown = serde_json::Map<String, serde_json::Value>;
 
 /// Encodes a value as Calico would: compact, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
+///
+/// # Panics
+///
+/// Never for the types of this crate: their keys are texts, and a `Vec` takes every byte.
 #[must_use]
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
     #[expect(clippy::expect_used, reason = "the stored types hold only text keys and cannot fail")]
-    value.serialize(&mut serializer).expect("a stored type has text keys and a Vec takes every byte");
+    value
+        .serialize(&mut serializer)
+        .expect("a stored type has text keys and a Vec takes every byte");
     bytes
 }
 
@@ -61,7 +67,6 @@ where
 }
 
 /// Says whether a number is what Go leaves out.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(super) fn is_zero<T: PartialEq + From<u8>>(number: &T) -> bool {
     *number == T::from(0)
 }
@@ -169,7 +174,8 @@ mod tests {
     #[test]
     fn text_is_escaped_as_go_does() {
         let bytes = to_bytes(&"a<b>&\u{2028}\u{2029}\u{8}\u{c}\n\"\\ü\u{7f}\u{1}");
-        let expected = r#""a\u003cb\u003e\u0026\u2028\u2029\b\f\n\"\\ü"#.to_owned() + "\u{7f}" + r#"\u0001""#;
+        let expected =
+            r#""a\u003cb\u003e\u0026\u2028\u2029\b\f\n\"\\ü"#.to_owned() + "\u{7f}" + r#"\u0001""#;
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);
     }
 }

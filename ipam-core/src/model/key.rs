@@ -170,7 +170,11 @@ mod tests {
         let id = HandleId::new("k8s-pod-network.9f2c1d").unwrap();
         for (key, text, named) in [
             (block(&v4), "/calico/ipam/v2/assignment/ipv4/block/10.65.0.64-26", Named::Block(v4)),
-            (block(&v6), "/calico/ipam/v2/assignment/ipv6/block/fd00:10:65::40-122", Named::Block(v6)),
+            (
+                block(&v6),
+                "/calico/ipam/v2/assignment/ipv6/block/fd00:10:65::40-122",
+                Named::Block(v6),
+            ),
             (
                 affinity(&host, &v4),
                 "/calico/ipam/v2/host/node-a/ipv4/block/10.65.0.64-26",

@@ -73,5 +73,6 @@ impl DecodeError {
 
 /// Reads JSON that a key promises to hold.
 fn from_json<'a, T: serde::Deserialize<'a>>(key: &str, value: &'a [u8]) -> Result<T, DecodeError> {
-    serde_json::from_slice(value).map_err(|source| DecodeError::Json { key: key.to_owned(), source })
+    serde_json::from_slice(value)
+        .map_err(|source| DecodeError::Json { key: key.to_owned(), source })
 }

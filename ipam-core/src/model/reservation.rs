@@ -47,12 +47,18 @@ mod tests {
 
     #[test]
     fn entries_are_read_generously() {
-        let entries = ["10.1.0.0/29", " 10.1.0.250 ", "", "10.1.0.7/24", "nonsense", "fd00:1::/125"];
+        let entries =
+            ["10.1.0.0/29", " 10.1.0.250 ", "", "10.1.0.7/24", "nonsense", "fd00:1::/125"];
         let spec = IpReservationSpec::new(entries.map(str::to_owned).to_vec());
         let read: Vec<_> = spec.networks().map(|cidr| cidr.map(|c| c.to_string()).ok()).collect();
         let some = |text: &str| Some(text.to_owned());
-        let expected =
-            [some("10.1.0.0/29"), some("10.1.0.250/32"), some("10.1.0.0/24"), None, some("fd00:1::/125")];
+        let expected = [
+            some("10.1.0.0/29"),
+            some("10.1.0.250/32"),
+            some("10.1.0.0/24"),
+            None,
+            some("fd00:1::/125"),
+        ];
         assert_eq!(read, expected);
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
     key,
 };
 use crate::pool::{
-    AddressRules, Choice, ChoiceRequest, Level, Levels, NamespaceLabels, Pool, Tenant, Use,
+    AddressRules, Choice, ChoiceRequest, Gateway, Level, Levels, NamespaceLabels, Pool, Tenant, Use,
 };
 use crate::refusal::{Dropped, Refusal};
 
@@ -185,7 +185,8 @@ impl Request for Assign {
             None => None,
         };
         let choices = self.choices(lookup, &facts, binding.as_ref(), &labels)?;
-        let decisions = self.families.iter().zip(&choices).map(|(f, c)| decision(f.family, c)).collect();
+        let decisions =
+            self.families.iter().zip(&choices).map(|(f, c)| decision(f.family, c)).collect();
         if self.replay_is_same()
             && let Some(addresses) = self.replayed(lookup, &choices)?
         {
@@ -253,7 +254,11 @@ impl Assign {
     }
 
     /// Returns what the handle holds already, `None` where it holds nothing.
-    fn replayed(&self, lookup: &mut Lookup<'_>, choices: &[Choice]) -> Planned<Option<Vec<Assignment>>> {
+    fn replayed(
+        &self,
+        lookup: &mut Lookup<'_>,
+        choices: &[Choice],
+    ) -> Planned<Option<Vec<Assignment>>> {
         let held = held_by(lookup, &self.handle)?;
         if held.is_empty() {
             return Ok(None);
@@ -261,9 +266,12 @@ impl Assign {
         let in_use = |why: String| Refusal::HandleInUse { handle: self.handle.to_string(), why };
         let uid = "pod-uid";
         if let Some(mine) = self.attributes.get(uid)
-            && let Some(other) = held.iter().find_map(|h| h.holder.attribute(uid).filter(|u| u != mine))
+            && let Some(other) =
+                held.iter().find_map(|h| h.holder.attribute(uid).filter(|u| u != mine))
         {
-            return Err(in_use(format!("it belongs to the pod with UID {other}, not {mine}")).into());
+            return Err(
+                in_use(format!("it belongs to the pod with UID {other}, not {mine}")).into()
+            );
         }
         let mut assignments = Vec::new();
         for (request, choice) in self.families.iter().zip(choices) {
@@ -272,7 +280,10 @@ impl Assign {
             assignments.extend(self.replay_family(request, choice, &of_family).map_err(in_use)?);
         }
         if assignments.len() != held.len() {
-            return Err(in_use("it also holds addresses of a family that is not asked for".to_owned()).into());
+            return Err(in_use(
+                "it also holds addresses of a family that is not asked for".to_owned(),
+            )
+            .into());
         }
         Ok(Some(assignments))
     }
@@ -295,7 +306,9 @@ impl Assign {
         held.iter()
             .map(|held| match choice.pools.iter().find(|pool| pool.cidr.contains(held.ip)) {
                 Some(pool) => Ok(self.assignment(pool, held.block, held.ip, None)),
-                None => Err(format!("it holds {}, which {} does not permit", held.ip, choice.named_by)),
+                None => {
+                    Err(format!("it holds {}, which {} does not permit", held.ip, choice.named_by))
+                }
             })
             .collect()
     }
@@ -308,14 +321,22 @@ impl Assign {
         choices: &[Choice],
         now: Timestamp,
     ) -> Planned<Vec<Take>> {
+        let records: Vec<Attributes> =
+            choices.iter().map(|choice| self.record(choice.level)).collect();
+        let seek = |attributes| Seek { facts, rules: &self.rules, owner, attributes, now };
+        let mut reads = Vec::new();
+        for (choice, record) in choices.iter().zip(&records) {
+            refuse_foreign_gateway(&self.rules.addresses, choice)?;
+            reads.extend(seek(record).first_reads(lookup, choice)?);
+        }
+        lookup.require(reads)?;
         let mut takes = Vec::new();
-        for (request, choice) in self.families.iter().zip(choices) {
-            let attributes = self.record(choice.level);
-            let seek = Seek { facts, rules: &self.rules, owner, attributes: &attributes, now };
+        for ((request, choice), record) in self.families.iter().zip(choices).zip(&records) {
+            let seek = seek(record);
             let found = match request.want {
                 Want::Any(count) => seek.any(lookup, choice, count)?,
                 Want::Address(ip, rule) => {
-                    vec![self.address(lookup, &seek, choice, ip, rule)?]
+                    vec![given_address(lookup, &seek, choice, ip, rule)?]
                 }
             };
             for take in &found {
@@ -324,31 +345,6 @@ impl Assign {
             takes.extend(found);
         }
         Ok(takes)
-    }
-
-    fn address(
-        &self,
-        lookup: &mut Lookup<'_>,
-        seek: &Seek<'_>,
-        choice: &Choice,
-        ip: IpAddr,
-        rule: AddressRule,
-    ) -> Planned<Take> {
-        let Some(pool) = choice.pools.iter().find(|pool| pool.cidr.contains(ip)) else {
-            let pool = seek.facts.pools.iter().find(|pool| pool.cidr.contains(ip));
-            let permitted = choice.pools.iter().map(|pool| pool.name.clone()).collect();
-            return Err(match pool {
-                Some(pool) => Refusal::AddressNotPermitted { ip, pool: pool.name.clone(), permitted },
-                None => Refusal::AddressOutside { ip },
-            }
-            .into());
-        };
-        if rule == AddressRule::Permitted
-            && let Some(why) = seek.set_aside(pool, ip)
-        {
-            return Err(Refusal::AddressSetAside { ip, why }.into());
-        }
-        seek.address(lookup, pool, ip)
     }
 
     fn record(&self, level: Level) -> Attributes {
@@ -429,4 +425,44 @@ fn decision(family: Family, choice: &Choice) -> Decision {
         dropped: choice.dropped.clone(),
         held_to: choice.held_to.clone(),
     }
+}
+
+/// Refuses a given gateway that lies in none of the chosen pools.
+fn refuse_foreign_gateway(rules: &AddressRules, choice: &Choice) -> Result<(), Refusal> {
+    let Some(first) = choice.pools.first() else {
+        return Ok(());
+    };
+    match rules.of(first.family()) {
+        Gateway::Address(gateway)
+            if !choice.pools.iter().any(|pool| pool.cidr.contains(gateway)) =>
+        {
+            Err(Refusal::GatewayOutside { gateway, pool: first.name.clone(), cidr: first.cidr })
+        }
+        Gateway::Address(_) | Gateway::None | Gateway::First | Gateway::Last => Ok(()),
+    }
+}
+
+/// Finds one given address, if it may be given.
+fn given_address(
+    lookup: &mut Lookup<'_>,
+    seek: &Seek<'_>,
+    choice: &Choice,
+    ip: IpAddr,
+    rule: AddressRule,
+) -> Planned<Take> {
+    let Some(pool) = choice.pools.iter().find(|pool| pool.cidr.contains(ip)) else {
+        let pool = seek.facts.pools.iter().find(|pool| pool.cidr.contains(ip));
+        let permitted = choice.pools.iter().map(|pool| pool.name.clone()).collect();
+        return Err(match pool {
+            Some(pool) => Refusal::AddressNotPermitted { ip, pool: pool.name.clone(), permitted },
+            None => Refusal::AddressOutside { ip },
+        }
+        .into());
+    };
+    if rule == AddressRule::Permitted
+        && let Some(why) = seek.set_aside(pool, ip)
+    {
+        return Err(Refusal::AddressSetAside { ip, why }.into());
+    }
+    seek.address(lookup, pool, ip)
 }

@@ -35,7 +35,10 @@ impl Request for Bind {
         }
         let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         let binding_key = key::binding(&self.tenant);
-        lookup.require([Read::values(pools.clone()), Read::values(Range::key(binding_key.clone()))])?;
+        lookup.require([
+            Read::values(pools.clone()),
+            Read::values(Range::key(binding_key.clone())),
+        ])?;
         refuse_if_locked(lookup)?;
         let stored: Vec<Pool> = lookup
             .peek_scan(&pools)?
@@ -69,7 +72,8 @@ impl Bind {
         };
         if pool.family() != family {
             let named_by = format!("ipv{}Pools of the binding of {}", family.number(), self.tenant);
-            let refusal = Refusal::WrongFamily { named_by, pool: name.to_owned(), found: pool.family() };
+            let refusal =
+                Refusal::WrongFamily { named_by, pool: name.to_owned(), found: pool.family() };
             return Err(refusal.into());
         }
         Ok(())

@@ -27,7 +27,8 @@ impl Request for ClaimBlocks {
         lookup.require(Facts::reads())?;
         let facts = Facts::read(lookup)?;
         let cidrs = self.blocks(&facts)?;
-        let keys = cidrs.iter().flat_map(|cidr| [key::block(cidr), key::affinity(&self.owner, cidr)]);
+        let keys =
+            cidrs.iter().flat_map(|cidr| [key::block(cidr), key::affinity(&self.owner, cidr)]);
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
         let (mut mine, mut others, mut ops) = (Vec::new(), Vec::new(), Vec::new());
         for cidr in cidrs {
@@ -47,7 +48,8 @@ impl Request for ClaimBlocks {
 impl ClaimBlocks {
     fn blocks(&self, facts: &Facts) -> Planned<Vec<Cidr>> {
         let refuse = |why| Refusal::Unclaimable { cidr: self.cidr, why };
-        let inside = facts.pools.iter().find(|pool| pool.cidr.covers(&self.cidr) && pool.disabled.is_none());
+        let inside =
+            facts.pools.iter().find(|pool| pool.cidr.covers(&self.cidr) && pool.disabled.is_none());
         let pool = inside.ok_or_else(|| refuse("it lies in no enabled pool"))?;
         let count = self.cidr.block_count(pool.block_prefix);
         if count == 0 {
@@ -60,7 +62,12 @@ impl ClaimBlocks {
     }
 
     /// Returns what to write, nothing where the block is the owner's already, `None` where it is somebody else's.
-    fn claim(&self, lookup: &mut Lookup<'_>, cidr: Cidr, now: Timestamp) -> Planned<Option<Vec<Op>>> {
+    fn claim(
+        &self,
+        lookup: &mut Lookup<'_>,
+        cidr: Cidr,
+        now: Timestamp,
+    ) -> Planned<Option<Vec<Op>>> {
         let (block_key, row_key) = (key::block(&cidr), key::affinity(&self.owner, &cidr));
         let row = match lookup.get(&row_key)? {
             Some(kv) => Some(Affinity::decode(&row_key, &kv.value)?),

@@ -72,10 +72,12 @@ impl Facts {
 
     /// Puts the damage of a stored pool in the place of a refusal that it explains.
     fn or_damage(&self, refusal: Refusal) -> Refusal {
-        let damage = match &refusal {
-            Refusal::UnknownPool { name, .. } => self.damage(Some(name)),
-            Refusal::NoPoolSelects { .. } => self.damage(None),
-            _ => None,
+        let damage = if let Refusal::UnknownPool { name, .. } = &refusal {
+            self.damage(Some(name))
+        } else if matches!(refusal, Refusal::NoPoolSelects { .. }) {
+            self.damage(None)
+        } else {
+            None
         };
         damage.unwrap_or(refusal)
     }
@@ -91,7 +93,9 @@ impl Facts {
 /// Refuses while an administrator has locked the datastore.
 pub(super) fn refuse_if_locked(lookup: &mut Lookup<'_>) -> Planned<()> {
     let key = cluster_key();
-    let Some(kv) = lookup.get(&key)? else { return Ok(()) };
+    let Some(kv) = lookup.get(&key)? else {
+        return Ok(());
+    };
     let cluster = ClusterInformation::decode(&key, &kv.value)?;
     if cluster.spec.datastore_ready == Some(false) { Err(Refusal::Locked.into()) } else { Ok(()) }
 }
@@ -122,7 +126,9 @@ pub(super) fn read_node_labels(
     host: &str,
 ) -> Planned<Option<BTreeMap<String, String>>> {
     let key = key::resource(ResourceKind::Node, host);
-    let Some(kv) = lookup.get(&key)? else { return Ok(None) };
+    let Some(kv) = lookup.get(&key)? else {
+        return Ok(None);
+    };
     let node = Node::decode(&key, &kv.value)?;
     Ok(Some(node.metadata.labels.unwrap_or_default()))
 }
@@ -134,7 +140,9 @@ fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
     let mut damaged = Vec::new();
     for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpPool)))? {
         match IpPool::decode(&kv.key, &kv.value) {
-            Ok(stored) => pools.extend(Pool::read(&stored, exclusive.contains(&stored.metadata.name))),
+            Ok(stored) => {
+                pools.extend(Pool::read(&stored, exclusive.contains(&stored.metadata.name)));
+            }
             Err(_) => damaged.push(kv.clone()),
         }
     }

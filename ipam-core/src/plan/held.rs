@@ -39,14 +39,18 @@ impl Request for Held {
 /// Returns what a handle holds according to its blocks; its own counts may be too high.
 pub(super) fn held_by(lookup: &mut Lookup<'_>, id: &HandleId) -> Planned<Vec<HeldAddress>> {
     let handle_key = key::handle(id);
-    let Some(kv) = lookup.get(&handle_key)? else { return Ok(Vec::new()) };
+    let Some(kv) = lookup.get(&handle_key)? else {
+        return Ok(Vec::new());
+    };
     let handle = Handle::decode(&handle_key, &kv.value)?;
     let blocks: Vec<&Cidr> = handle.blocks().keys().collect();
     lookup.require(blocks.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
     let mut held = Vec::new();
     for cidr in blocks {
         let block_key = key::block(cidr);
-        let Some(kv) = lookup.peek(&block_key)? else { continue };
+        let Some(kv) = lookup.peek(&block_key)? else {
+            continue;
+        };
         let block = Block::decode(&block_key, &kv.value)?;
         let mine = block.taken().filter(|(_, record)| record.handle() == Some(id.as_str()));
         held.extend(mine.map(|(ordinal, record)| HeldAddress {

@@ -36,7 +36,9 @@ impl fmt::Display for Holder {
         let handle = self.handle.as_deref();
         match (self.attribute("namespace"), self.attribute("pod"), self.attribute("type"), handle) {
             (Some(namespace), Some(pod), _, _) => write!(f, "pod {namespace}/{pod}"),
-            (_, _, Some(kind), _) => write!(f, "{kind} of node {}", self.attribute("node").unwrap_or("?")),
+            (_, _, Some(kind), _) => {
+                write!(f, "{kind} of node {}", self.attribute("node").unwrap_or("?"))
+            }
             (_, _, None, Some(handle)) => write!(f, "handle {handle}"),
             (_, _, None, None) => f.write_str("nobody in particular"),
         }

@@ -5,6 +5,7 @@
 
 mod assign;
 mod bind;
+mod candidates;
 mod claim;
 mod facts;
 mod held;
@@ -17,8 +18,8 @@ mod snapshot;
 mod verify;
 
 pub use assign::{
-    AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, NodeRule, PoolOrder, Replay,
-    Rules, Want,
+    AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, NodeRule, PoolOrder,
+    Replay, Rules, Want,
 };
 pub use bind::{Bind, Unbind};
 pub use claim::ClaimBlocks;

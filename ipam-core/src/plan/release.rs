@@ -60,7 +60,9 @@ struct Edits {
 impl Edits {
     fn release(&mut self, lookup: &mut Lookup<'_>, target: &HandleTarget) -> Planned<Vec<IpAddr>> {
         let handle_key = key::handle(&target.handle);
-        let Some(kv) = lookup.get(&handle_key)? else { return Ok(Vec::new()) };
+        let Some(kv) = lookup.get(&handle_key)? else {
+            return Ok(Vec::new());
+        };
         let mut handle = Handle::decode(&handle_key, &kv.value)?;
         if handle.is_null() {
             // Its addresses cannot be told from the handle; stock Calico reports success here and leaks them.
@@ -72,7 +74,9 @@ impl Edits {
         for cidr in cidrs {
             // A block that holds nothing of the handle leaves its count alone, as in stock Calico: another
             // allocation of the same handle may be under way.
-            let Some(freed) = self.release_from(lookup, target, &cidr)? else { continue };
+            let Some(freed) = self.release_from(lookup, target, &cidr)? else {
+                continue;
+            };
             let count = u64::try_from(freed.ordinals.len()).unwrap_or(u64::MAX);
             handle = handle.minus(&cidr, count);
             released.extend(freed.ordinals.iter().map(|ordinal| cidr.address_at(*ordinal)));

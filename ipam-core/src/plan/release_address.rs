@@ -57,7 +57,8 @@ impl Request for ReleaseAddresses {
             };
             let block = Block::decode(&block_key, &kv.value)?.collected(now, cooldown);
             note_holders(&block, &targets, &mut reply);
-            let freed = block.release_ordinals(&targets, now, cooldown).map_err(Refusal::Release)?;
+            let freed =
+                block.release_ordinals(&targets, now, cooldown).map_err(Refusal::Release)?;
             let Some(freed) = freed else { continue };
             for (handle, count) in freed.by_handle {
                 by_handle.entry(handle).or_default().push((cidr, count));
@@ -125,10 +126,18 @@ fn note_holders(block: &Block, targets: &BTreeMap<Ordinal, Target>, reply: &mut 
 }
 
 /// Lowers the counts of a handle; one that does not exist, or has no map, is left alone.
-fn count_down(lookup: &mut Lookup<'_>, handle: &str, counts: &[(Cidr, u64)]) -> Planned<Option<Op>> {
-    let Ok(id) = HandleId::new(handle) else { return Ok(None) };
+fn count_down(
+    lookup: &mut Lookup<'_>,
+    handle: &str,
+    counts: &[(Cidr, u64)],
+) -> Planned<Option<Op>> {
+    let Ok(id) = HandleId::new(handle) else {
+        return Ok(None);
+    };
     let handle_key = key::handle(&id);
-    let Some(kv) = lookup.get(&handle_key)? else { return Ok(None) };
+    let Some(kv) = lookup.get(&handle_key)? else {
+        return Ok(None);
+    };
     let mut stored = Handle::decode(&handle_key, &kv.value)?;
     if stored.is_null() {
         return Err(DecodeError::NullHandle { key: handle_key }.into());

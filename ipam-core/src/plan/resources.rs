@@ -4,8 +4,8 @@ use crate::block;
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{
-    Affinity, Binding, Block, ClusterInformation, IpPool, IpReservation, Metadata, Node, Owner, PoolMark,
-    ResourceKind, Timestamp, Uid, key,
+    Affinity, Binding, Block, ClusterInformation, IpPool, IpReservation, Metadata, Node, Owner,
+    PoolMark, ResourceKind, Timestamp, Uid, key,
 };
 use crate::pool::{Pool, validate};
 use crate::refusal::Refusal;
@@ -63,7 +63,9 @@ impl Request for ApplyResources {
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<PlanOutcome<Self::Reply>> {
         let pools = Range::prefix(key::resources(ResourceKind::IpPool));
         let mut reads = vec![Read::values(pools), Read::values(Range::key(cluster_key()))];
-        reads.extend(crate::ip::Family::ALL.map(|family| Read::keys(Range::prefix(key::blocks(family)))));
+        reads.extend(
+            crate::ip::Family::ALL.map(|family| Read::keys(Range::prefix(key::blocks(family)))),
+        );
         reads.extend(self.manifests.iter().map(|m| Read::values(Range::key(m.key()))));
         lookup.require(reads)?;
         refuse_if_locked(lookup)?;
@@ -76,7 +78,9 @@ impl Request for ApplyResources {
                     refuse_overlap(&pool.metadata.name, cidr, networks.iter())?;
                     networks.push((pool.metadata.name.clone(), cidr));
                 }
-                Manifest::Reservation(reservation) => self.reservation(lookup, &mut writer, reservation)?,
+                Manifest::Reservation(reservation) => {
+                    self.reservation(lookup, &mut writer, reservation)?;
+                }
                 Manifest::Node(node) => self.node(lookup, &mut writer, node)?,
             }
         }
@@ -111,21 +115,24 @@ impl ApplyResources {
             .map_err(|source| Refusal::Pool { pool: name.clone(), source })?;
         let pool_key = key::resource(ResourceKind::IpPool, &name);
         let stored = lookup.get(&pool_key)?;
-        match stored {
-            Some(kv) => {
-                self.refuse_existing(ResourceKind::IpPool, &name)?;
-                let before = IpPool::decode(&pool_key, &kv.value)?;
-                refuse_changed(&before, &pool, cidr)?;
-                keep_identity(&mut pool.metadata, &before.metadata);
-                pool.status = before.status;
-            }
-            None => {
-                refuse_overlap(&name, cidr, stored_pools(lookup)?.iter())?;
-                refuse_other_blocks(lookup, &name, cidr, pool.spec.block_size)?;
-                writer.identify(&mut pool.metadata);
-            }
+        if let Some(kv) = stored {
+            self.refuse_existing(ResourceKind::IpPool, &name)?;
+            let before = IpPool::decode(&pool_key, &kv.value)?;
+            refuse_changed(&before, &pool, cidr)?;
+            keep_identity(&mut pool.metadata, &before.metadata);
+            pool.status = before.status;
+        } else {
+            refuse_overlap(&name, cidr, stored_pools(lookup)?.iter())?;
+            refuse_other_blocks(lookup, &name, cidr, pool.spec.block_size)?;
+            writer.identify(&mut pool.metadata);
         }
-        writer.put(ResourceKind::IpPool, name.clone(), pool_key, pool.encode(), stored.map(|kv| &kv.value));
+        writer.put(
+            ResourceKind::IpPool,
+            name.clone(),
+            pool_key,
+            pool.encode(),
+            stored.map(|kv| &kv.value),
+        );
         if let Some(exclusive) = exclusive {
             mark(lookup, writer, &name, exclusive)?;
         }
@@ -285,7 +292,9 @@ impl DeletePool {
         let mut ops = Vec::new();
         let (mut addresses, mut blocks) = (0, 0);
         for kv in lookup.scan(&Range::prefix(key::blocks(pool.family())))? {
-            let Some(key::Named::Block(cidr)) = key::parse(&kv.key) else { continue };
+            let Some(key::Named::Block(cidr)) = key::parse(&kv.key) else {
+                continue;
+            };
             if !pool.cidr.covers(&cidr) {
                 continue;
             }
@@ -343,12 +352,7 @@ fn refuse_overlap<'a>(
     }
 }
 
-fn refuse_other_blocks(
-    lookup: &Lookup<'_>,
-    name: &str,
-    cidr: Cidr,
-    block_size: u8,
-) -> Planned<()> {
+fn refuse_other_blocks(lookup: &Lookup<'_>, name: &str, cidr: Cidr, block_size: u8) -> Planned<()> {
     for key in lookup.peek_keys(&Range::prefix(key::blocks(cidr.family())))? {
         if let Some(key::Named::Block(block)) = key::parse(key)
             && block.overlaps(&cidr)
@@ -367,7 +371,8 @@ fn refuse_changed(before: &IpPool, pool: &IpPool, cidr: Cidr) -> Result<(), Refu
         return Err(Refusal::Immutable { pool: name, field: "cidr", stored, given });
     }
     if before.spec.block_size != 0 && before.spec.block_size != pool.spec.block_size {
-        let (stored, given) = (before.spec.block_size.to_string(), pool.spec.block_size.to_string());
+        let (stored, given) =
+            (before.spec.block_size.to_string(), pool.spec.block_size.to_string());
         return Err(Refusal::Immutable { pool: name, field: "blockSize", stored, given });
     }
     Ok(())

@@ -2,18 +2,17 @@
 
 use std::net::IpAddr;
 
-use crate::ip::{BlockOrder, Cidr, Family, Ordinal, RangeSet, seed_of};
+use crate::ip::{Cidr, Family, Ordinal};
 use crate::kv::{Lookup, Range, Read};
 use crate::model::{Affinity, Attributes, Block, Owner, Timestamp, key};
 use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
 use super::assign::{PoolOrder, Rules};
+use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate};
 use super::facts::Facts;
 use super::{Holder, Planned};
 
-/// How many candidates for a new block are looked up at once.
-const CANDIDATES_AT_ONCE: usize = 64;
 /// How many blocks of other owners are read at once.
 const BORROWED_AT_ONCE: usize = 16;
 
@@ -68,6 +67,27 @@ impl Seek<'_> {
         Read::values(Range::prefix(key::affinities(owner, family)))
     }
 
+    /// Returns what a search will look at first, so that several families can be asked for at once: the blocks that
+    /// the host has a claim on, candidates for a new one where it has none, and the blocks of gateways.
+    pub(super) fn first_reads(&self, lookup: &Lookup<'_>, choice: &Choice) -> Planned<Vec<Read>> {
+        let family = choice.pools.first().map_or(Family::V4, Pool::family);
+        let rows = self.rows(lookup, family, &choice.pools)?;
+        let values = |cidr: &Cidr| Read::values(Range::key(key::block(cidr)));
+        let mut reads: Vec<Read> = rows.iter().map(values).collect();
+        for pool in &choice.pools {
+            let gateway = self.rules.addresses.gateway(&pool.cidr);
+            let block = gateway.and_then(|ip| Cidr::around(ip, pool.block_prefix).ok());
+            reads.extend(block.as_ref().map(values));
+        }
+        if let (true, Some(pool)) = (rows.is_empty(), choice.pools.first()) {
+            reads.extend(
+                self.candidates(pool).ahead(&self.facts.reserved).into_iter().map(candidate),
+            );
+        }
+        reads.dedup();
+        Ok(reads)
+    }
+
     /// Finds `count` addresses in the chosen pools, in as few blocks as it takes.
     pub(super) fn any(
         &self,
@@ -94,7 +114,12 @@ impl Seek<'_> {
     }
 
     /// Finds one given address in a pool.
-    pub(super) fn address(&self, lookup: &mut Lookup<'_>, pool: &Pool, ip: IpAddr) -> Planned<Take> {
+    pub(super) fn address(
+        &self,
+        lookup: &mut Lookup<'_>,
+        pool: &Pool,
+        ip: IpAddr,
+    ) -> Planned<Take> {
         let outside = || Refusal::AddressOutside { ip };
         let cidr = Cidr::around(ip, pool.block_prefix).map_err(|_| outside())?;
         let ordinal = cidr.ordinal_of(ip).ok_or_else(outside)?;
@@ -109,7 +134,7 @@ impl Seek<'_> {
             return Err(in_the_way(ip, record).into());
         }
         if block.is_affine_to(self.owner) {
-            let confirms = !self.is_confirmed(lookup, &row_key)?;
+            let confirms = !is_confirmed(lookup, &row_key)?;
             return self.take_one(block, ordinal, confirms, How::Affine, pool);
         }
         if self.facts.config.strict_affinity {
@@ -121,10 +146,16 @@ impl Seek<'_> {
 
     /// Refuses where the gateway of a pool is held by somebody.
     pub(super) fn check_gateway(&self, lookup: &Lookup<'_>, pool: &Pool) -> Planned<()> {
-        let Some(gateway) = self.rules.addresses.gateway(&pool.cidr) else { return Ok(()) };
-        let Ok(cidr) = Cidr::around(gateway, pool.block_prefix) else { return Ok(()) };
+        let Some(gateway) = self.rules.addresses.gateway(&pool.cidr) else {
+            return Ok(());
+        };
+        let Ok(cidr) = Cidr::around(gateway, pool.block_prefix) else {
+            return Ok(());
+        };
         let key = key::block(&cidr);
-        let Some(kv) = lookup.peek(&key)? else { return Ok(()) };
+        let Some(kv) = lookup.peek(&key)? else {
+            return Ok(());
+        };
         let block = Block::decode(&key, &kv.value)?.collected(self.now, self.cooldown());
         match cidr.ordinal_of(gateway).and_then(|ordinal| block.record_of(ordinal)) {
             Some(record) if record.released_at.is_none() => Err(Refusal::GatewayInUse {
@@ -151,7 +182,8 @@ impl Seek<'_> {
 
     /// Returns the pools that are searched together: a preference is kept pool by pool.
     fn groups<'c>(&self, choice: &'c Choice) -> Vec<&'c [Pool]> {
-        let one_by_one = self.rules.pool_order == PoolOrder::Listed && choice.level != Level::Automatic;
+        let one_by_one =
+            self.rules.pool_order == PoolOrder::Listed && choice.level != Level::Automatic;
         if one_by_one { choice.pools.chunks(1).collect() } else { vec![&choice.pools] }
     }
 
@@ -164,12 +196,12 @@ impl Seek<'_> {
     ) -> Planned<(Vec<Take>, Option<Shortage>)> {
         let family = group.first().map_or(Family::V4, Pool::family);
         let rows = self.rows(lookup, family, &choice.pools)?;
-        let mut takes = self.from_rows(lookup, group, &rows, count)?;
+        let mut takes = self.in_rows(lookup, group, &rows, count)?;
         if taken(&takes) >= count {
             return Ok((takes, None));
         }
         let missing = count - taken(&takes);
-        let (mut claimed, shortage) = self.from_new_blocks(lookup, group, rows.len(), missing)?;
+        let (mut claimed, shortage) = self.in_new_blocks(lookup, group, rows.len(), missing)?;
         takes.append(&mut claimed);
         if taken(&takes) >= count || matches!(shortage, Shortage::BlockLimit { .. }) {
             return Ok((takes, Some(shortage)));
@@ -178,7 +210,7 @@ impl Seek<'_> {
             return Ok((takes, Some(Shortage::Strict)));
         }
         let missing = count - taken(&takes);
-        let mut borrowed = self.from_others(lookup, group, &takes, missing)?;
+        let mut borrowed = self.in_others(lookup, group, &takes, missing)?;
         takes.append(&mut borrowed);
         Ok((takes, Some(shortage)))
     }
@@ -193,7 +225,7 @@ impl Seek<'_> {
         Ok(named.filter(|cidr| pools.iter().any(|pool| pool.cidr.covers(cidr))).collect())
     }
 
-    fn from_rows(
+    fn in_rows(
         &self,
         lookup: &mut Lookup<'_>,
         group: &[Pool],
@@ -209,14 +241,16 @@ impl Seek<'_> {
             if missing == 0 {
                 break;
             }
-            let Some(pool) = group.iter().find(|pool| pool.cidr.covers(cidr)) else { continue };
-            takes.extend(self.from_row(lookup, pool, cidr, missing)?);
+            let Some(pool) = group.iter().find(|pool| pool.cidr.covers(cidr)) else {
+                continue;
+            };
+            takes.extend(self.in_row(lookup, pool, cidr, missing)?);
         }
         Ok(takes)
     }
 
     /// Takes from a block that the host has a claim on; a claim whose block does not exist yet is completed.
-    fn from_row(
+    fn in_row(
         &self,
         lookup: &mut Lookup<'_>,
         pool: &Pool,
@@ -228,11 +262,12 @@ impl Seek<'_> {
         let (block, confirms, how) = match lookup.peek(&block_key)? {
             None => (self.new_block(lookup, *cidr)?, true, How::Claimed),
             Some(kv) => {
-                let block = Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());
+                let block =
+                    Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());
                 if !block.is_affine_to(self.owner) || block.count_free(&usable) == 0 {
                     return Ok(None);
                 }
-                (block, !self.is_confirmed(lookup, &row_key)?, How::Affine)
+                (block, !is_confirmed(lookup, &row_key)?, How::Affine)
             }
         };
         lookup.get(&block_key)?;
@@ -241,7 +276,7 @@ impl Seek<'_> {
         Ok((!take.ordinals.is_empty()).then_some(take))
     }
 
-    fn from_new_blocks(
+    fn in_new_blocks(
         &self,
         lookup: &mut Lookup<'_>,
         group: &[Pool],
@@ -251,7 +286,7 @@ impl Seek<'_> {
         let limit = self.facts.config.block_limit(self.rules.blocks_max);
         let mut takes: Vec<Take> = Vec::new();
         for pool in group {
-            let mut order = self.order(pool);
+            let mut candidates = self.candidates(pool);
             while taken(&takes) < count {
                 if i64::try_from(claimed).is_ok_and(|claimed| claimed >= limit) {
                     return Ok((takes, Shortage::BlockLimit { claimed, limit }));
@@ -259,7 +294,9 @@ impl Seek<'_> {
                 if !self.facts.config.auto_allocate_blocks {
                     return Ok((takes, Shortage::ClaimsOff));
                 }
-                let Some(cidr) = self.next_free(lookup, pool, &mut order)? else { break };
+                let Some(cidr) = self.next_free(lookup, pool, &mut candidates)? else {
+                    break;
+                };
                 let missing = count - taken(&takes);
                 if let Some(take) = self.claim(lookup, pool, cidr, missing)? {
                     takes.push(take);
@@ -275,21 +312,16 @@ impl Seek<'_> {
         &self,
         lookup: &Lookup<'_>,
         pool: &Pool,
-        order: &mut Candidates,
+        candidates: &mut Candidates,
     ) -> Planned<Option<Cidr>> {
-        while let Some(cidr) = order.next_unreserved(pool, &self.facts.reserved) {
-            let key = key::block(&cidr);
-            if order.looked_up < CANDIDATES_AT_ONCE {
-                order.looked_up += 1;
-                if order.looked_up == 1 {
-                    let ahead = order.ahead(pool, &self.facts.reserved, CANDIDATES_AT_ONCE);
-                    let keys = std::iter::once(cidr).chain(ahead).map(|cidr| key::block(&cidr));
-                    lookup.require(keys.map(|key| Read::keys(Range::key(key))))?;
-                }
-            } else {
+        while let Some(cidr) = candidates.next(&self.facts.reserved) {
+            if candidates.walked() == 1 {
+                let first = self.candidates(pool).ahead(&self.facts.reserved);
+                lookup.require(first.into_iter().map(candidate))?;
+            } else if candidates.walked() > CANDIDATES_AT_ONCE {
                 lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
             }
-            if !lookup.exists(&key)? {
+            if !lookup.exists(&key::block(&cidr))? {
                 return Ok(Some(cidr));
             }
         }
@@ -319,7 +351,7 @@ impl Seek<'_> {
         Ok(Some(Take { block, ordinals, confirms: true, how: How::Claimed, pool: pool.clone() }))
     }
 
-    fn from_others(
+    fn in_others(
         &self,
         lookup: &mut Lookup<'_>,
         group: &[Pool],
@@ -329,13 +361,15 @@ impl Seek<'_> {
         let mut takes: Vec<Take> = Vec::new();
         for pool in group {
             let existing = self.existing(lookup, pool)?;
-            let others = existing.iter().filter(|cidr| !taken_from.iter().any(|t| t.block.cidr == **cidr));
+            let others =
+                existing.iter().filter(|cidr| !taken_from.iter().any(|t| t.block.cidr == **cidr));
             let others: Vec<&Cidr> = others.collect();
             for chunk in others.chunks(BORROWED_AT_ONCE) {
                 if taken(&takes) >= count {
                     return Ok(takes);
                 }
-                lookup.require(chunk.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
+                lookup
+                    .require(chunk.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
                 for cidr in chunk {
                     let missing = count - taken(&takes);
                     takes.extend(self.borrow(lookup, pool, cidr, missing)?);
@@ -347,12 +381,7 @@ impl Seek<'_> {
 
     /// Returns the blocks of a pool that exist, in the host's order.
     fn existing(&self, lookup: &Lookup<'_>, pool: &Pool) -> Planned<Vec<Cidr>> {
-        let count = pool.block_count();
-        let start = BlockOrder::new(self.seed(pool), count).start();
-        let index = |cidr: &Cidr| {
-            let index = (cidr.first() - pool.cidr.first()) >> (pool.family().bits() - pool.block_prefix);
-            if index >= start { index - start } else { index + (count - start) }
-        };
+        let place = self.candidates(pool).places();
         let keys = lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
         let mut cidrs: Vec<Cidr> = keys
             .into_iter()
@@ -363,7 +392,7 @@ impl Seek<'_> {
             .filter(|cidr| cidr.prefix() == pool.block_prefix && pool.cidr.covers(cidr))
             .filter(|cidr| !self.facts.reserved.covers(cidr))
             .collect();
-        cidrs.sort_by_key(index);
+        cidrs.sort_by_key(place);
         Ok(cidrs)
     }
 
@@ -375,7 +404,9 @@ impl Seek<'_> {
         count: usize,
     ) -> Planned<Option<Take>> {
         let key = key::block(cidr);
-        let Some(kv) = lookup.peek(&key)? else { return Ok(None) };
+        let Some(kv) = lookup.peek(&key)? else {
+            return Ok(None);
+        };
         let block = Block::decode(&key, &kv.value)?.collected(self.now, self.cooldown());
         let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
         if ordinals.is_empty() {
@@ -401,16 +432,9 @@ impl Seek<'_> {
 
     fn new_block(&self, lookup: &mut Lookup<'_>, cidr: Cidr) -> Planned<Block> {
         lookup.get(&key::affinity(self.owner, &cidr))?;
-        Block::new(cidr, self.owner, self.now, 0)
-            .map_err(|source| crate::model::DecodeError::Block { key: key::block(&cidr), source }.into())
-    }
-
-    /// Says whether the host's claim is confirmed, as a guard.
-    fn is_confirmed(&self, lookup: &mut Lookup<'_>, row_key: &str) -> Planned<bool> {
-        match lookup.get(row_key)? {
-            Some(kv) => Ok(Affinity::decode(row_key, &kv.value)?.is_confirmed()),
-            None => Ok(false),
-        }
+        Block::new(cidr, self.owner, self.now, 0).map_err(|source| {
+            crate::model::DecodeError::Block { key: key::block(&cidr), source }.into()
+        })
     }
 
     fn usable(&self, pool: &Pool) -> impl Fn(IpAddr) -> bool {
@@ -422,23 +446,17 @@ impl Seek<'_> {
         self.facts.config.ip_cooldown_seconds
     }
 
-    fn order(&self, pool: &Pool) -> Candidates {
-        Candidates { order: BlockOrder::new(self.seed(pool), pool.block_count()), looked_up: 0 }
-    }
-
-    /// Blocks of one address are walked from a different place each time, as Calico does.
-    fn seed(&self, pool: &Pool) -> i64 {
-        if pool.block_prefix == pool.family().bits() {
-            return i64::try_from(self.now.nanos()).unwrap_or(0);
-        }
-        seed_of(self.owner.name())
+    fn candidates(&self, pool: &Pool) -> Candidates {
+        Candidates::of(pool, self.owner, self.now)
     }
 
     fn refusal(&self, choice: &Choice, family: Family, shortage: Shortage) -> Refusal {
         let host = self.owner.name().to_owned();
         let pools: Vec<String> = choice.pools.iter().map(|pool| pool.name.clone()).collect();
         match shortage {
-            Shortage::Full => Refusal::Exhausted { named_by: choice.named_by.clone(), family, pools },
+            Shortage::Full => {
+                Refusal::Exhausted { named_by: choice.named_by.clone(), family, pools }
+            }
             Shortage::BlockLimit { claimed, limit } => {
                 Refusal::BlockLimit { host, family, claimed, limit }
             }
@@ -448,28 +466,11 @@ impl Seek<'_> {
     }
 }
 
-/// The blocks of a pool in the host's order.
-struct Candidates {
-    order: BlockOrder,
-    looked_up: usize,
-}
-
-impl Candidates {
-    /// Returns the next block that is not wholly reserved, jumping over reserved runs.
-    fn next_unreserved(&mut self, pool: &Pool, reserved: &RangeSet) -> Option<Cidr> {
-        loop {
-            let index = self.order.next()?;
-            let cidr = pool.cidr.block_at(pool.block_prefix, index)?;
-            let Some(last) = reserved.run_end(&cidr) else { return Some(cidr) };
-            let run_last = last.min(pool.cidr.last());
-            let further = (run_last - cidr.first()) >> (pool.family().bits() - pool.block_prefix);
-            self.order.skip_ahead(further);
-        }
-    }
-
-    fn ahead(&self, pool: &Pool, reserved: &RangeSet, count: usize) -> Vec<Cidr> {
-        let mut ahead = Self { order: self.order.clone(), looked_up: 0 };
-        std::iter::from_fn(|| ahead.next_unreserved(pool, reserved)).take(count - 1).collect()
+/// Says whether the host's claim is confirmed, as a guard.
+fn is_confirmed(lookup: &mut Lookup<'_>, row_key: &str) -> Planned<bool> {
+    match lookup.get(row_key)? {
+        Some(kv) => Ok(Affinity::decode(row_key, &kv.value)?.is_confirmed()),
+        None => Ok(false),
     }
 }
 

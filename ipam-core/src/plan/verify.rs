@@ -48,7 +48,10 @@ impl Request for Verify {
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<Self::Reply>> {
         let pools = Range::prefix(key::resources(ResourceKind::IpPool));
-        lookup.require([Read::values(pools.clone()), Read::values(Range::key(key::handle(&self.handle)))])?;
+        lookup.require([
+            Read::values(pools.clone()),
+            Read::values(Range::key(key::handle(&self.handle))),
+        ])?;
         let pools: Vec<Pool> = lookup
             .peek_scan(&pools)?
             .into_iter()
@@ -70,9 +73,13 @@ impl Request for Verify {
 impl Verify {
     fn verify(&self, lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Mismatch>> {
         let missing = Ok(Some(Mismatch::NotAllocated { ip }));
-        let Some(cidr) = find_block(lookup, ip)? else { return missing };
+        let Some(cidr) = find_block(lookup, ip)? else {
+            return missing;
+        };
         let block_key = key::block(&cidr);
-        let Some(kv) = lookup.peek(&block_key)? else { return missing };
+        let Some(kv) = lookup.peek(&block_key)? else {
+            return missing;
+        };
         let block = Block::decode(&block_key, &kv.value)?;
         let record = cidr.ordinal_of(ip).and_then(|ordinal| block.record_of(ordinal));
         match record.filter(|record| record.released_at.is_none()) {

@@ -36,14 +36,25 @@ impl PoolList {
     /// [`AnnotationError`], by the mistake.
     pub fn from_value(value: &Value) -> Result<Self, AnnotationError> {
         let Value::Array(entries) = value else {
-            return Err(AnnotationError::NotAList { found: kind_of(value), guess: quoted_twice(value) });
+            return Err(AnnotationError::NotAList {
+                found: kind_of(value),
+                guess: quoted_twice(value),
+            });
         };
         let mut names = Vec::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
             match entry {
-                Value::String(name) if !name.trim().is_empty() => names.push(name.trim().to_owned()),
+                Value::String(name) if !name.trim().is_empty() => {
+                    names.push(name.trim().to_owned());
+                }
                 Value::String(_) => return Err(AnnotationError::BlankEntry { at }),
-                other => return Err(AnnotationError::NotText { at, found: kind_of(other) }),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => {
+                    return Err(AnnotationError::NotText { at, found: kind_of(entry) });
+                }
             }
         }
         Self::from_names(names)
@@ -147,10 +158,13 @@ pub enum AnnotationError {
 fn guess(text: &str) -> String {
     let bare = text.trim().trim_matches(['[', ']']);
     let quotes = ['\'', '"', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '`', ' ', '\\'];
-    let names = bare.split(',').map(|name| name.trim_matches(quotes)).filter(|name| !name.is_empty());
-    let quoted: Vec<String> =
-        names.take(3).map(|name| Value::from(name.chars().take(64).collect::<String>()).to_string()).collect();
-    match quoted.as_slice() {
+    let entries =
+        bare.split(',').map(|name| name.trim_matches(quotes)).filter(|name| !name.is_empty());
+    let guessed: Vec<String> = entries
+        .take(3)
+        .map(|name| Value::from(name.chars().take(64).collect::<String>()).to_string())
+        .collect();
+    match guessed.as_slice() {
         [] => "[\"pool-1\"]".to_owned(),
         names => format!("[{}]", names.join(", ")),
     }

@@ -139,7 +139,9 @@ pub fn choose(request: &ChoiceRequest<'_>, pools: &[Pool]) -> Result<Choice, Ref
     let (level, list) = strongest(request, fixed);
     let named_by = describe(level, request.family, request.tenant);
     let (chosen, dropped) = match list {
-        Some([]) => return Err(Refusal::NothingPermitted { named_by, family: request.family }),
+        Some([]) => {
+            return Err(Refusal::NothingPermitted { named_by, family: request.family });
+        }
         Some(names) => (named(request, pools, names, &named_by)?, Vec::new()),
         None => automatic(request, pools)?,
     };
@@ -183,7 +185,9 @@ fn describe(level: Level, family: Family, tenant: Option<&Tenant>) -> String {
         Level::RequiredBinding => format!("required binding of {tenant}"),
         Level::DefaultBinding => format!("default binding of {tenant}"),
         Level::PodAnnotation => format!("annotation {} of the pod", annotation_key(family)),
-        Level::NamespaceAnnotation => format!("annotation {} of the namespace", annotation_key(family)),
+        Level::NamespaceAnnotation => {
+            format!("annotation {} of the namespace", annotation_key(family))
+        }
         Level::Arguments => format!("IPV{number}_POOLS of CNI_ARGS"),
         Level::Configuration => format!("ipv{number}_pools of the network configuration"),
         Level::Automatic => format!("automatic {family} pools"),
@@ -254,7 +258,7 @@ fn unknown(pools: &[Pool], name: &str, named_by: &str) -> Refusal {
         Some(format!("{} ({})", whole.name, whole.cidr))
     });
     let named_by = named_by.to_owned();
-    let name = name.chars().take(253).collect();
+    let name: String = name.chars().take(253).collect();
     Refusal::UnknownPool { nearest: nearest(pools, &name), named_by, name, enclosing }
 }
 
@@ -290,7 +294,8 @@ fn passed_over(request: &ChoiceRequest<'_>, pool: &Pool) -> Result<Option<String
     if !nodes.matches(request.node_labels) {
         return Ok(Some(format!("does not select the node ({nodes})")));
     }
-    let namespaces = pool.namespace_selector().map_err(|error| unreadable("namespaceSelector", error))?;
+    let namespaces =
+        pool.namespace_selector().map_err(|error| unreadable("namespaceSelector", error))?;
     let selects = match request.namespace_labels {
         NamespaceLabels::Known(labels) => namespaces.matches(labels),
         NamespaceLabels::Unknown => namespaces.is_all(),
@@ -336,7 +341,7 @@ fn hold_to(
 }
 
 /// Returns up to three pools whose names differ least from a name, and by no more than a third of it.
-fn nearest(pools: &[Pool], name: &String) -> Vec<String> {
+fn nearest(pools: &[Pool], name: &str) -> Vec<String> {
     const SHOWN_MAX: usize = 3;
     let far = name.chars().count().div_ceil(3).max(2);
     let mut by_distance: Vec<(usize, &String)> = pools

@@ -99,16 +99,36 @@ fn list(names: &[&str]) -> Option<PoolList> {
 #[test]
 fn the_strongest_level_replaces_the_weaker() {
     let all = || {
-        Case::new().configuration(&["plain"]).arguments(&["man"]).namespace(&["fin"]).pod(&["man", "fin"])
+        Case::new()
+            .configuration(&["plain"])
+            .arguments(&["man"])
+            .namespace(&["fin"])
+            .pod(&["man", "fin"])
     };
     let default = BindingMode::Default;
     for (case, level, pools) in [
         (all(), Level::PodAnnotation, vec!["man", "fin"]),
-        (Case::new().configuration(&["plain"]).namespace(&["fin"]), Level::NamespaceAnnotation, vec!["fin"]),
-        (Case::new().namespace(&["fin"]).bound(default, &["man"]), Level::NamespaceAnnotation, vec!["fin"]),
-        (Case::new().configuration(&["plain"]).bound(default, &["man"]), Level::DefaultBinding, vec!["man"]),
+        (
+            Case::new().configuration(&["plain"]).namespace(&["fin"]),
+            Level::NamespaceAnnotation,
+            vec!["fin"],
+        ),
+        (
+            Case::new().namespace(&["fin"]).bound(default, &["man"]),
+            Level::NamespaceAnnotation,
+            vec!["fin"],
+        ),
+        (
+            Case::new().configuration(&["plain"]).bound(default, &["man"]),
+            Level::DefaultBinding,
+            vec!["man"],
+        ),
         (Case::new().pod(&["fin"]).bound(default, &["man"]), Level::PodAnnotation, vec!["fin"]),
-        (Case::new().configuration(&["plain"]).arguments(&["man"]), Level::Configuration, vec!["plain"]),
+        (
+            Case::new().configuration(&["plain"]).arguments(&["man"]),
+            Level::Configuration,
+            vec!["plain"],
+        ),
         (
             Case::new().configuration(&["plain"]).arguments(&["man"]).outside_kubernetes(),
             Level::Arguments,
@@ -160,20 +180,31 @@ fn an_exclusive_pool_needs_a_binding() {
 fn selectors_decide_among_automatic_pools_only() {
     let finance = || Case { zone: "finance", ..Case::new() };
     assert_eq!(finance().chosen().1, ["fin", "plain"]);
-    assert_eq!(Case::new().pod(&["fin"]).chosen().1, ["fin"], "a named pool bypasses its selectors");
+    assert_eq!(
+        Case::new().pod(&["fin"]).chosen().1,
+        ["fin"],
+        "a named pool bypasses its selectors"
+    );
     let known = |labels: &[(&str, &str)]| {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Case { labels: NamespaceLabels::Known(labels), ..Case::new() }
     };
     assert_eq!(known(&[]).chosen().1, ["ns", "plain"]);
     assert_eq!(known(&[("guest", "")]).chosen().1, ["plain"]);
-    assert_eq!(Case::new().chosen().1, ["plain"], "unknown labels match no selector, not even a negative one");
+    assert_eq!(
+        Case::new().chosen().1,
+        ["plain"],
+        "unknown labels match no selector, not even a negative one"
+    );
 }
 
 #[test]
 fn what_cannot_be_used_is_an_error_that_names_it() {
     for (name, says) in [
-        ("nosuch", "annotation cni.projectcalico.org/ipv4pools of the pod: there is no pool \"nosuch\""),
+        (
+            "nosuch",
+            "annotation cni.projectcalico.org/ipv4pools of the pod: there is no pool \"nosuch\"",
+        ),
         ("plian", "there is no pool \"plian\"; similar: plain"),
         ("10.26.0.0/25", "a part of a pool cannot be named, the whole is plain (10.26.0.0/24)"),
         ("off", "pool \"off\" is disabled; enable it or name another"),
@@ -189,7 +220,9 @@ fn what_cannot_be_used_is_an_error_that_names_it() {
 
 #[test]
 fn distances_count_edits() {
-    for (from, to, edits) in [("", "", 0), ("abc", "", 3), ("plain", "plian", 2), ("kitten", "sitting", 3)] {
+    for (from, to, edits) in
+        [("", "", 0), ("abc", "", 3), ("plain", "plian", 2), ("kitten", "sitting", 3)]
+    {
         assert_eq!(distance(from, to), edits, "{from} {to}");
     }
 }

@@ -70,7 +70,8 @@ impl Pool {
         let spec = &stored.spec;
         let cidr = Cidr::parse(&spec.cidr).ok()?;
         let conditions = stored.status.iter().flat_map(|status| &status.conditions);
-        let not_allocatable = conditions.into_iter().any(|c| c.kind == "Allocatable" && c.status == "False");
+        let not_allocatable =
+            conditions.into_iter().any(|c| c.kind == "Allocatable" && c.status == "False");
         let disabled = match () {
             () if stored.metadata.deletion_timestamp.is_some() => Some("being deleted"),
             () if spec.disabled => Some("disabled"),

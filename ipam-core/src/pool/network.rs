@@ -30,14 +30,19 @@ pub struct AddressRules {
 }
 
 impl AddressRules {
+    /// Returns which address is the gateway of a family's pools.
+    #[must_use]
+    pub fn of(&self, family: Family) -> Gateway {
+        match family {
+            Family::V4 => self.gateway_v4,
+            Family::V6 => self.gateway_v6,
+        }
+    }
+
     /// Returns a pool's gateway; `None` where there is none, or the network has no room for one.
     #[must_use]
     pub fn gateway(&self, pool: &Cidr) -> Option<IpAddr> {
-        let rule = match pool.family() {
-            Family::V4 => self.gateway_v4,
-            Family::V6 => self.gateway_v6,
-        };
-        let number = match rule {
+        let number = match self.of(pool.family()) {
             Gateway::None => return None,
             Gateway::Address(ip) => return pool.contains(ip).then_some(ip),
             Gateway::First => pool.first() + u128::from(first_is_edge(pool)),
@@ -83,20 +88,35 @@ mod tests {
     fn edges_and_gateways_are_left_out() {
         for (pool, gateway, excluded, is) in [
             ("10.0.0.0/24", Gateway::First, vec!["10.0.0.0/31", "10.0.0.255/32"], Some("10.0.0.1")),
-            ("10.0.0.0/24", Gateway::Last, vec!["10.0.0.0/32", "10.0.0.254/31"], Some("10.0.0.254")),
+            (
+                "10.0.0.0/24",
+                Gateway::Last,
+                vec!["10.0.0.0/32", "10.0.0.254/31"],
+                Some("10.0.0.254"),
+            ),
             ("10.0.0.0/24", Gateway::None, vec!["10.0.0.0/32", "10.0.0.255/32"], None),
             ("10.0.0.0/31", Gateway::First, vec!["10.0.0.0/32"], Some("10.0.0.0")),
             ("10.0.0.7/32", Gateway::None, vec![], None),
             ("fd00::/64", Gateway::First, vec!["fd00::/127"], Some("fd00::1")),
-            ("fd00::/64", Gateway::Last, vec!["fd00::/128", "fd00::ffff:ffff:ffff:ffff/128"],
-                Some("fd00::ffff:ffff:ffff:ffff")),
+            (
+                "fd00::/64",
+                Gateway::Last,
+                vec!["fd00::/128", "fd00::ffff:ffff:ffff:ffff/128"],
+                Some("fd00::ffff:ffff:ffff:ffff"),
+            ),
             ("fd00::/127", Gateway::None, vec![], None),
         ] {
             let cidr = Cidr::parse(pool).unwrap();
-            let rules = AddressRules { exclude_edges: true, gateway_v4: gateway, gateway_v6: gateway };
-            let texts: Vec<_> = rules.excluded(&cidr).to_cidrs().iter().map(ToString::to_string).collect();
+            let rules =
+                AddressRules { exclude_edges: true, gateway_v4: gateway, gateway_v6: gateway };
+            let texts: Vec<_> =
+                rules.excluded(&cidr).to_cidrs().iter().map(ToString::to_string).collect();
             assert_eq!(texts, excluded, "{pool} {gateway:?}");
-            assert_eq!(rules.gateway(&cidr).map(|ip| ip.to_string()).as_deref(), is, "{pool} {gateway:?}");
+            assert_eq!(
+                rules.gateway(&cidr).map(|ip| ip.to_string()).as_deref(),
+                is,
+                "{pool} {gateway:?}"
+            );
         }
     }
 

@@ -48,7 +48,10 @@ pub fn is_binding_name(name: &str) -> bool {
 pub fn is_resource_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+        !label.is_empty()
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
     name.len() <= NAME_BYTES_MAX && name.split('.').all(is_label)
 }
@@ -86,7 +89,11 @@ fn check_network(pool: &IpPool, cidr: Cidr) -> Result<(), PoolFault> {
     let block_size = pool.spec.block_size;
     let allowed = block_prefixes(cidr.family());
     if !allowed.contains(&block_size) {
-        return Err(PoolFault::BlockSize { block_size, min: *allowed.start(), max: *allowed.end() });
+        return Err(PoolFault::BlockSize {
+            block_size,
+            min: *allowed.start(),
+            max: *allowed.end(),
+        });
     }
     if cidr.prefix() > block_size && !pool.spec.disabled {
         return Err(PoolFault::Small { cidr, block_size });
@@ -180,16 +187,28 @@ mod tests {
             (serde_json::json!({"cidr": "169.254.1.0/24"}), "link-local"),
             (serde_json::json!({"cidr": "10.0.0.0/8", "blockSize": 19}), "not between 20 and 32"),
             (serde_json::json!({"cidr": "10.0.0.0/28", "blockSize": 26}), "smaller than one block"),
-            (serde_json::json!({"cidr": "10.0.0.0/24", "ipipMode": "Always", "vxlanMode": "Always"}), "both"),
+            (
+                serde_json::json!({"cidr": "10.0.0.0/24", "ipipMode": "Always", "vxlanMode": "Always"}),
+                "both",
+            ),
             (serde_json::json!({"cidr": "fd00::/64", "ipipMode": "Always"}), "IPv6"),
             (serde_json::json!({"cidr": "10.0.0.0/24", "ipipMode": "Sometimes"}), "must be one of"),
             (serde_json::json!({"cidr": "10.0.0.0/24", "assignmentMode": "x"}), "must be one of"),
             (serde_json::json!({"cidr": "10.0.0.0/24", "nodeSelector": "a ==="}), "not a selector"),
             (serde_json::json!({"cidr": "10.0.0.0/24", "nodeSelector": "global()"}), "global()"),
-            (serde_json::json!({"cidr": "10.0.0.0/24", "namespaceSelector": "has(a)"}), "[Workload]"),
+            (
+                serde_json::json!({"cidr": "10.0.0.0/24", "namespaceSelector": "has(a)"}),
+                "[Workload]",
+            ),
             (serde_json::json!({"cidr": "10.0.0.0/24", "allowedUses": ["Nope"]}), "must be one of"),
-            (serde_json::json!({"cidr": "10.0.0.0/24", "allowedUses": ["LoadBalancer", "Workload"]}), "alone"),
-            (serde_json::json!({"cidr": "10.0.0.0/24", "allowedUses": ["LoadBalancer"], "nodeSelector": "has(a)"}), "all()"),
+            (
+                serde_json::json!({"cidr": "10.0.0.0/24", "allowedUses": ["LoadBalancer", "Workload"]}),
+                "alone",
+            ),
+            (
+                serde_json::json!({"cidr": "10.0.0.0/24", "allowedUses": ["LoadBalancer"], "nodeSelector": "has(a)"}),
+                "all()",
+            ),
         ] {
             let error = validate(pool(spec.clone())).expect_err(says).to_string();
             assert!(error.contains(says), "{spec}: {error}");

@@ -87,7 +87,10 @@ pub enum Refusal {
         source: SelectorError,
     },
     /// Every permitted pool is used up.
-    #[error("{named_by}: no free {family} address is left in {}; release addresses or add a pool", List(pools))]
+    #[error(
+        "{named_by}: no free {family} address is left in {}; release addresses or add a pool",
+        List(pools)
+    )]
     Exhausted {
         /// Who named the pools.
         named_by: String,
@@ -97,7 +100,9 @@ pub enum Refusal {
         pools: Vec<String>,
     },
     /// The host may not claim another block.
-    #[error("node {host:?} has claimed {claimed} {family} blocks of at most {limit}; raise the limit or release addresses")]
+    #[error(
+        "node {host:?} has claimed {claimed} {family} blocks of at most {limit}; raise the limit or release addresses"
+    )]
     BlockLimit {
         /// The host.
         host: String,
@@ -109,7 +114,10 @@ pub enum Refusal {
         limit: i64,
     },
     /// All blocks are taken, and strict affinity forbids to borrow.
-    #[error("no free {family} block is left for node {host:?} in {}, and strict affinity forbids to borrow", List(pools))]
+    #[error(
+        "no free {family} block is left for node {host:?} in {}, and strict affinity forbids to borrow",
+        List(pools)
+    )]
     StrictAffinity {
         /// The host.
         host: String,
@@ -119,7 +127,9 @@ pub enum Refusal {
         pools: Vec<String>,
     },
     /// The configuration forbids to claim blocks.
-    #[error("the blocks of node {host:?} are full, and the configuration forbids to claim another for {family}")]
+    #[error(
+        "the blocks of node {host:?} are full, and the configuration forbids to claim another for {family}"
+    )]
     ClaimsOff {
         /// The host.
         host: String,
@@ -177,7 +187,9 @@ pub enum Refusal {
         why: String,
     },
     /// The gateway of a pool is held by a workload.
-    #[error("gateway {gateway} of pool {pool:?} is in use by {holder}; release it or choose another gateway")]
+    #[error(
+        "gateway {gateway} of pool {pool:?} is in use by {holder}; release it or choose another gateway"
+    )]
     GatewayInUse {
         /// The gateway.
         gateway: IpAddr,
@@ -232,7 +244,9 @@ pub enum Refusal {
         other_cidr: Cidr,
     },
     /// Blocks of another size lie in the pool's network.
-    #[error("pool {pool:?} wants blocks of /{block_size}, but block {block} exists; use its size, or release its addresses first")]
+    #[error(
+        "pool {pool:?} wants blocks of /{block_size}, but block {block} exists; use its size, or release its addresses first"
+    )]
     BlockSizeClash {
         /// The pool.
         pool: String,
@@ -342,7 +356,9 @@ impl fmt::Display for Forbidden {
             Self::Exclusive { tenant: Some(tenant) } => {
                 write!(f, "it is exclusive, and no binding of {tenant} names it")
             }
-            Self::Exclusive { tenant: None } => write!(f, "it is exclusive, and nobody is bound to it"),
+            Self::Exclusive { tenant: None } => {
+                write!(f, "it is exclusive, and nobody is bound to it")
+            }
             Self::Use { wanted } => write!(f, "it is not allowed for the use {wanted}"),
         }
     }
@@ -390,6 +406,10 @@ impl fmt::Display for Considered<'_> {
             let before = if at == 0 { ": " } else { "; " };
             write!(f, "{before}{} {}", dropped.pool, dropped.why)?;
         }
-        if self.0.len() > SHOWN_MAX { write!(f, "; and {} more", self.0.len() - SHOWN_MAX) } else { Ok(()) }
+        if self.0.len() > SHOWN_MAX {
+            write!(f, "; and {} more", self.0.len() - SHOWN_MAX)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -7,7 +7,9 @@ use crate::selector::SelectorError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PoolFault {
     /// The name cannot be one.
-    #[error("the name {name:?} is not made of lower-case letters, digits, '-' and '.', or does not start and end with a letter or digit")]
+    #[error(
+        "the name {name:?} is not made of lower-case letters, digits, '-' and '.', or does not start and end with a letter or digit"
+    )]
     Name {
         /// The name.
         name: String,

@@ -11,16 +11,8 @@ pub(super) enum Expr {
     All,
     Global,
     Has(String),
-    Compare {
-        label: String,
-        comparison: Comparison,
-        value: String,
-    },
-    Member {
-        label: String,
-        membership: Membership,
-        values: BTreeSet<String>,
-    },
+    Compare { label: String, comparison: Comparison, value: String },
+    Member { label: String, membership: Membership, values: BTreeSet<String> },
     Not(Box<Self>),
     And(Vec<Self>),
     Or(Vec<Self>),
@@ -31,16 +23,12 @@ impl Expr {
         match self {
             Self::All | Self::Global => true,
             Self::Has(label) => labels.contains_key(label),
-            Self::Compare {
-                label,
-                comparison,
-                value,
-            } => comparison.holds(labels.get(label), value),
-            Self::Member {
-                label,
-                membership,
-                values,
-            } => membership.holds(labels.get(label), values),
+            Self::Compare { label, comparison, value } => {
+                comparison.holds(labels.get(label), value)
+            }
+            Self::Member { label, membership, values } => {
+                membership.holds(labels.get(label), values)
+            }
             Self::Not(operand) => !operand.matches(labels),
             Self::And(operands) => operands.iter().all(|operand| operand.matches(labels)),
             Self::Or(operands) => operands.iter().any(|operand| operand.matches(labels)),
@@ -54,16 +42,10 @@ impl fmt::Display for Expr {
             Self::All => f.write_str("all()"),
             Self::Global => f.write_str("global()"),
             Self::Has(label) => write!(f, "has({label})"),
-            Self::Compare {
-                label,
-                comparison,
-                value,
-            } => write!(f, "{label} {comparison} {}", Quoted(value)),
-            Self::Member {
-                label,
-                membership,
-                values,
-            } => {
+            Self::Compare { label, comparison, value } => {
+                write!(f, "{label} {comparison} {}", Quoted(value))
+            }
+            Self::Member { label, membership, values } => {
                 write!(f, "{label} {membership} {{")?;
                 separated(f, values.iter().map(Quoted), ", ")?;
                 f.write_str("}")

@@ -13,10 +13,7 @@ pub(super) fn expression(tokens: Vec<Token>) -> Result<Expr, SelectorError> {
     if tokens.is_empty() {
         return Ok(Expr::All);
     }
-    let mut parser = Parser {
-        tokens: tokens.into_iter().peekable(),
-        open_groups: 0,
-    };
+    let mut parser = Parser { tokens: tokens.into_iter().peekable(), open_groups: 0 };
     let root = parser.alternatives()?;
     parser.end()?;
     Ok(root)
@@ -63,11 +60,7 @@ impl Parser {
             negated = !negated;
         }
         let operand = self.primary()?;
-        Ok(if negated {
-            Expr::Not(Box::new(operand))
-        } else {
-            operand
-        })
+        Ok(if negated { Expr::Not(Box::new(operand)) } else { operand })
     }
 
     fn primary(&mut self) -> Parsed {
@@ -87,9 +80,7 @@ impl Parser {
             | Token::LBrace
             | Token::RBrace
             | Token::Comma
-            | Token::Eof) => Err(SelectorError::UnexpectedToken {
-                token: other.to_string(),
-            }),
+            | Token::Eof) => Err(SelectorError::UnexpectedToken { token: other.to_string() }),
         }
     }
 
@@ -100,9 +91,7 @@ impl Parser {
         self.open_groups += 1;
         let inner = self.alternatives()?;
         self.open_groups -= 1;
-        self.close(&Token::RParen, |token| SelectorError::UnclosedGroup {
-            token,
-        })?;
+        self.close(&Token::RParen, |token| SelectorError::UnclosedGroup { token })?;
         Ok(inner)
     }
 
@@ -110,32 +99,20 @@ impl Parser {
         let token = self.take();
         if let Token::Compare(comparison) = token {
             let value = self.string()?;
-            Ok(Expr::Compare {
-                label,
-                comparison,
-                value,
-            })
+            Ok(Expr::Compare { label, comparison, value })
         } else if let Token::Member(membership) = token {
             let values = self.set()?;
-            Ok(Expr::Member {
-                label,
-                membership,
-                values,
-            })
+            Ok(Expr::Member { label, membership, values })
         } else if token == Token::Eof {
             Err(SelectorError::BareLabel { label })
         } else {
-            Err(SelectorError::NotAComparison {
-                token: token.to_string(),
-            })
+            Err(SelectorError::NotAComparison { token: token.to_string() })
         }
     }
 
     fn string(&mut self) -> Result<String, SelectorError> {
         self.take_string()
-            .ok_or_else(|| SelectorError::ExpectedString {
-                token: self.take().to_string(),
-            })
+            .ok_or_else(|| SelectorError::ExpectedString { token: self.take().to_string() })
     }
 
     fn set(&mut self) -> Result<BTreeSet<String>, SelectorError> {
@@ -156,9 +133,7 @@ impl Parser {
             return Ok(());
         }
         let rest = self.tokens.by_ref().chain([Token::Eof]);
-        Err(SelectorError::TrailingContent {
-            rest: rest.map(|token| token.to_string()).collect(),
-        })
+        Err(SelectorError::TrailingContent { rest: rest.map(|token| token.to_string()).collect() })
     }
 
     fn take(&mut self) -> Token {
@@ -183,11 +158,7 @@ impl Parser {
         otherwise: fn(String) -> SelectorError,
     ) -> Result<(), SelectorError> {
         let token = self.take();
-        if token == *wanted {
-            Ok(())
-        } else {
-            Err(otherwise(token.to_string()))
-        }
+        if token == *wanted { Ok(()) } else { Err(otherwise(token.to_string())) }
     }
 }
 
@@ -265,14 +236,8 @@ mod tests {
     fn nesting_is_limited() {
         let nested = |depth| format!("{}has(a){}", "!(".repeat(depth), ")".repeat(depth));
         let deepest = Selector::parse(&nested(MAX_NESTING)).unwrap();
-        assert_eq!(
-            deepest.to_string(),
-            format!("{}has(a)", "!".repeat(MAX_NESTING))
-        );
-        assert_eq!(
-            Selector::parse(&nested(MAX_NESTING + 1)),
-            Err(SelectorError::NestedTooDeeply)
-        );
+        assert_eq!(deepest.to_string(), format!("{}has(a)", "!".repeat(MAX_NESTING)));
+        assert_eq!(Selector::parse(&nested(MAX_NESTING + 1)), Err(SelectorError::NestedTooDeeply));
     }
 
     #[test]

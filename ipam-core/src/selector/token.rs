@@ -111,9 +111,7 @@ impl Cutter<'_> {
             return Ok(token);
         }
         self.quoted_or_sign()?
-            .ok_or_else(|| SelectorError::ExpectedOperator {
-                label: label.to_owned(),
-            })
+            .ok_or_else(|| SelectorError::ExpectedOperator { label: label.to_owned() })
     }
 
     fn elsewhere(&mut self) -> Result<Token, SelectorError> {
@@ -141,9 +139,8 @@ impl Cutter<'_> {
     fn quoted_or_sign(&mut self) -> Result<Option<Token>, SelectorError> {
         for quote in ['\'', '"'] {
             if let Some(quoted) = self.rest.strip_prefix(quote) {
-                let (text, rest) = quoted
-                    .split_once(quote)
-                    .ok_or(SelectorError::UnterminatedString)?;
+                let (text, rest) =
+                    quoted.split_once(quote).ok_or(SelectorError::UnterminatedString)?;
                 self.rest = rest;
                 return Ok(Some(Token::StringLiteral(text.to_owned())));
             }
@@ -173,22 +170,13 @@ impl Cutter<'_> {
             return Ok(None);
         };
         self.skip_blanks();
-        if self.skip(")") {
-            Ok(Some(token))
-        } else {
-            Err(SelectorError::UnclosedCall { opening })
-        }
+        if self.skip(")") { Ok(Some(token)) } else { Err(SelectorError::UnclosedCall { opening }) }
     }
 
     fn label(&mut self) -> Result<String, SelectorError> {
-        let end = self
-            .rest
-            .find(|c| !is_label_char(c))
-            .unwrap_or(self.rest.len());
-        let (label, rest) = self
-            .rest
-            .split_at_checked(end)
-            .ok_or(SelectorError::ExpectedIdentifier)?;
+        let end = self.rest.find(|c| !is_label_char(c)).unwrap_or(self.rest.len());
+        let (label, rest) =
+            self.rest.split_at_checked(end).ok_or(SelectorError::ExpectedIdentifier)?;
         if label.is_empty() {
             return Err(SelectorError::ExpectedIdentifier);
         }
@@ -234,39 +222,24 @@ mod tests {
         let table = [
             (" \t", ""),
             ("a=='x'", "TokLabel(a) TokEq() TokStringLiteral(x)"),
-            (
-                "a != \"it's\"",
-                "TokLabel(a) TokNe() TokStringLiteral(it's)",
-            ),
+            ("a != \"it's\"", "TokLabel(a) TokNe() TokStringLiteral(it's)"),
             ("a == '\n'", "TokLabel(a) TokEq() TokStringLiteral(\n)"),
             ("-./_9Z,", "TokLabel(-./_9Z) TokComma()"),
-            (
-                "!(&&||)",
-                "TokNot() TokLParen() TokAnd() TokOr() TokRParen()",
-            ),
+            ("!(&&||)", "TokNot() TokLParen() TokAnd() TokOr() TokRParen()"),
             ("in {}", "TokLabel(in) TokLBrace() TokRBrace()"),
             ("in in{", "TokLabel(in) TokIn() TokLBrace()"),
             ("a not \t in{", "TokLabel(a) TokNotIn() TokLBrace()"),
             ("a notin", "TokLabel(a) TokNotIn()"),
             ("not not in", "TokLabel(not) TokNotIn()"),
             ("a startswith'", "unterminated string"),
-            (
-                "a starts\twith''",
-                "TokLabel(a) TokStartsWith() TokStringLiteral()",
-            ),
+            ("a starts\twith''", "TokLabel(a) TokStartsWith() TokStringLiteral()"),
             ("a ends with(", "TokLabel(a) TokEndsWith() TokLParen()"),
             ("a endswith", "TokLabel(a) TokEndsWith()"),
             ("a contains contains", "expected operator after label \"a\""),
             ("contains contains", "TokLabel(contains) TokContains()"),
             ("has(\tb )all( )global()", "TokHas(b) TokAll() TokGlobal()"),
-            (
-                "hash(a)",
-                "TokLabel(hash) TokLParen() TokLabel(a) TokRParen()",
-            ),
-            (
-                "has (a)",
-                "TokLabel(has) TokLParen() TokLabel(a) TokRParen()",
-            ),
+            ("hash(a)", "TokLabel(hash) TokLParen() TokLabel(a) TokRParen()"),
+            ("has (a)", "TokLabel(has) TokLParen() TokLabel(a) TokRParen()"),
         ];
         for (text, expected) in table {
             assert_eq!(shown(text), expected, "{text:?}");

@@ -192,24 +192,11 @@ impl Failure {
             source: reason.into(),
         };
         if self.is_busy() {
-            return unavailable(
-                store,
-                EmbeddedError::Locked {
-                    path: path.to_owned(),
-                },
-            );
+            return unavailable(store, EmbeddedError::Locked { path: path.to_owned() });
         }
         match self {
-            Self::Late => unavailable(
-                store,
-                EmbeddedError::Late {
-                    path: path.to_owned(),
-                },
-            ),
-            Self::Unusable(reason) => StoreError::Unusable {
-                store,
-                source: reason.into(),
-            },
+            Self::Late => unavailable(store, EmbeddedError::Late { path: path.to_owned() }),
+            Self::Unusable(reason) => StoreError::Unusable { store, source: reason.into() },
             Self::Sqlite(error) => StoreError::Unusable {
                 store,
                 source: EmbeddedError::from_sqlite(path, &error).into(),

@@ -75,22 +75,13 @@ impl EmbeddedStore {
         let mut patience = Patience::new(deadline);
         // SQLite reads names such as `:memory:` or `file:x` in ways of its own, but never one that begins with `/`.
         let path = path::absolute(path).map_err(|error| {
-            let source = EmbeddedError::NotOpened {
-                path: path.to_owned(),
-                source: error.into(),
-            };
-            StoreError::Unusable {
-                store: name(path),
-                source: source.into(),
-            }
+            let source = EmbeddedError::NotOpened { path: path.to_owned(), source: error.into() };
+            StoreError::Unusable { store: name(path), source: source.into() }
         })?;
         loop {
             match attempt(&path, create) {
                 Ok(connection) => {
-                    return Ok(Self {
-                        path,
-                        connection: Mutex::new(connection),
-                    });
+                    return Ok(Self { path, connection: Mutex::new(connection) });
                 }
                 Err(failure) if failure.is_busy() && patience.pause() => {}
                 Err(failure) => {
@@ -152,18 +143,14 @@ fn name(path: &Path) -> String {
 fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
     let mut connection = connect_or_create(path, create)?;
     if connection.is_readonly("main")? {
-        return Err(Failure::Unusable(EmbeddedError::ReadOnly {
-            path: path.to_owned(),
-        }));
+        return Err(Failure::Unusable(EmbeddedError::ReadOnly { path: path.to_owned() }));
     }
     if schema::content(&mut connection, path)? == Content::Nothing {
         check_empty(path)?;
         match create {
             Create::IfMissing => schema::create(&mut connection, path)?,
             Create::Never => {
-                return Err(Failure::Unusable(EmbeddedError::Missing {
-                    path: path.to_owned(),
-                }));
+                return Err(Failure::Unusable(EmbeddedError::Missing { path: path.to_owned() }));
             }
         }
     }
@@ -212,10 +199,9 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
         Ok(metadata) if metadata.is_file() => Ok(()),
         // A device such as /dev/null looks as empty as a new file.
         Ok(_) => Err(Failure::Unusable(EmbeddedError::NotAFile { path })),
-        Err(error) => Err(Failure::Unusable(EmbeddedError::NotOpened {
-            path,
-            source: error.into(),
-        })),
+        Err(error) => {
+            Err(Failure::Unusable(EmbeddedError::NotOpened { path, source: error.into() }))
+        }
     }
 }
 
@@ -229,15 +215,9 @@ fn why_not_opened(path: &Path, error: &rusqlite::Error) -> EmbeddedError {
     let path = path.to_owned();
     match fs::metadata(&path) {
         Ok(metadata) if !metadata.is_file() => EmbeddedError::NotAFile { path },
-        Ok(_) => EmbeddedError::NotOpened {
-            path,
-            source: told(error),
-        },
+        Ok(_) => EmbeddedError::NotOpened { path, source: told(error) },
         Err(error) if error.kind() == io::ErrorKind::NotFound => EmbeddedError::Missing { path },
-        Err(error) => EmbeddedError::NotOpened {
-            path,
-            source: error.into(),
-        },
+        Err(error) => EmbeddedError::NotOpened { path, source: error.into() },
     }
 }
 

@@ -57,18 +57,13 @@ pub(super) fn content(connection: &mut Connection, path: &Path) -> Result<Conten
     if application_id == APPLICATION_ID {
         return format(&snapshot, path);
     }
-    let is_empty: bool = snapshot.query_row(
-        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
-        [],
-        |row| row.get(0),
-    )?;
+    let is_empty: bool =
+        snapshot
+            .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
     if application_id == 0 && is_empty && header_field(&snapshot, "user_version")? == 0 {
         return Ok(Content::Nothing);
     }
-    Err(Failure::Unusable(EmbeddedError::Foreign {
-        path: path.to_owned(),
-        application_id,
-    }))
+    Err(Failure::Unusable(EmbeddedError::Foreign { path: path.to_owned(), application_id }))
 }
 
 /// Creates an empty file that only its owner may read, and the directory above it.
@@ -80,26 +75,11 @@ pub(super) fn content(connection: &mut Connection, path: &Path) -> Result<Conten
 ///
 /// [`EmbeddedError::NotCreated`].
 pub(super) fn create_file(path: &Path) -> Result<(), EmbeddedError> {
-    let not_created = |source| EmbeddedError::NotCreated {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(not_created)?;
+    let not_created = |source| EmbeddedError::NotCreated { path: path.to_owned(), source };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(not_created)?;
     }
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
             // Another thread may have opened the file through SQLite already, and POSIX drops all of a process's
             // locks on a file when any of its descriptors is closed. So this one stays open until the process ends.
@@ -124,10 +104,7 @@ pub(super) fn create(connection: &mut Connection, path: &Path) -> Result<(), Fai
     if mode != "wal" {
         let source = format!("its file system has no write-ahead log, only journal mode {mode}");
         let path = path.to_owned();
-        return Err(Failure::Unusable(EmbeddedError::Failed {
-            path,
-            source: source.into(),
-        }));
+        return Err(Failure::Unusable(EmbeddedError::Failed { path, source: source.into() }));
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if header_field(&transaction, "application_id")? != 0 {
@@ -144,11 +121,7 @@ fn format(connection: &Connection, path: &Path) -> Result<Content, Failure> {
         FORMAT => Ok(Content::Store),
         found => {
             let path = path.to_owned();
-            Err(Failure::Unusable(EmbeddedError::Format {
-                path,
-                found,
-                known: FORMAT,
-            }))
+            Err(Failure::Unusable(EmbeddedError::Format { path, found, known: FORMAT }))
         }
     }
 }

@@ -37,19 +37,14 @@ pub(super) fn carry_out(
 ) -> Result<TxnReply, Failure> {
     // A writer takes the lock before it looks, so that nothing can change between its compares and its commit. A
     // reader gets a snapshot, which needs no lock.
-    let behavior = if txn.is_write() {
-        TransactionBehavior::Immediate
-    } else {
-        TransactionBehavior::Deferred
-    };
+    let behavior =
+        if txn.is_write() { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
     let transaction = connection.transaction_with_behavior(behavior)?;
     let before = stored_revision(&transaction)?;
     let reply = steps(&transaction, txn, before, patience)?;
     // Without a change there is nothing to commit: the guard ends the transaction.
     if reply.revision != before {
-        transaction
-            .prepare_cached(ADVANCE)?
-            .execute([number(reply.revision)])?;
+        transaction.prepare_cached(ADVANCE)?.execute([number(reply.revision)])?;
         if patience.is_over() {
             return Err(Failure::Late);
         }
@@ -87,11 +82,7 @@ fn steps(
             reads.push(answer(connection, read, revision, patience)?);
         }
     }
-    Ok(TxnReply {
-        succeeded,
-        revision,
-        reads,
-    })
+    Ok(TxnReply { succeeded, revision, reads })
 }
 
 fn all_hold(connection: &Connection, compares: &[Compare]) -> rusqlite::Result<bool> {
@@ -116,9 +107,7 @@ fn all_hold(connection: &Connection, compares: &[Compare]) -> rusqlite::Result<b
 }
 
 fn stored_revision(connection: &Connection) -> rusqlite::Result<Revision> {
-    connection
-        .prepare_cached(REVISION)?
-        .query_row([], |row| revision(row, 0))
+    connection.prepare_cached(REVISION)?.query_row([], |row| revision(row, 0))
 }
 
 fn mod_revision_of(connection: &Connection, key: &str) -> rusqlite::Result<Revision> {
@@ -140,9 +129,7 @@ fn put(
 }
 
 fn delete(connection: &Connection, key: &str) -> rusqlite::Result<bool> {
-    let deleted = connection
-        .prepare_cached(DELETE)?
-        .execute([key.as_bytes()])?;
+    let deleted = connection.prepare_cached(DELETE)?.execute([key.as_bytes()])?;
     Ok(deleted > 0)
 }
 
@@ -168,15 +155,9 @@ fn answer(
     let count = if is_whole {
         kvs.len() as u64
     } else {
-        connection
-            .prepare_cached(COUNT)?
-            .query_row([&start, &end], |row| natural(row, 0))?
+        connection.prepare_cached(COUNT)?.query_row([&start, &end], |row| natural(row, 0))?
     };
-    Ok(ReadReply {
-        kvs,
-        count,
-        revision,
-    })
+    Ok(ReadReply { kvs, count, revision })
 }
 
 fn kvs(
@@ -208,10 +189,8 @@ fn kv(row: &Row<'_>) -> rusqlite::Result<Kv> {
 /// Returns the first key of a range and the first one behind it; one key is a range that ends at its successor.
 fn bounds(range: &Range) -> (Vec<u8>, Vec<u8>) {
     let start = range.start().as_bytes().to_vec();
-    let end = range.end().map_or_else(
-        || [&start, &[0][..]].concat(),
-        |end| end.as_bytes().to_vec(),
-    );
+    let end =
+        range.end().map_or_else(|| [&start, &[0][..]].concat(), |end| end.as_bytes().to_vec());
     (start, end)
 }
 

@@ -27,16 +27,9 @@ pub(super) struct Patience {
 impl Patience {
     /// Starts the clock of a call.
     pub(super) fn new(deadline: Duration) -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let dice = u64::from(std::process::id()) << 32 | u64::from(now.subsec_nanos());
-        Self {
-            start: Instant::now(),
-            deadline,
-            tries: 0,
-            dice,
-        }
+        Self { start: Instant::now(), deadline, tries: 0, dice }
     }
 
     /// Says whether the time is up.

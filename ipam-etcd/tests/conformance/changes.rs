@@ -4,30 +4,20 @@ use ipam_core::kv::{Op, Range, Read, Revision, Txn, TxnReply};
 use ipam_etcd::store::{Store, StoreError};
 
 use super::{
-    Backend, DEADLINE, block_on, delete, everything, holds, key_is, names, nothing_newer,
-    numbers, put, revision, run, then,
+    Backend, DEADLINE, block_on, delete, everything, holds, key_is, names, nothing_newer, numbers,
+    put, revision, run, then,
 };
 
 pub(crate) fn a_fresh_store_is_empty_and_at_the_initial_revision<B: Backend>() {
     let (store, _guard) = B::fresh();
     let reply = run(&store, &Txn::default());
-    assert_eq!(
-        reply,
-        TxnReply {
-            succeeded: true,
-            revision: Revision::INITIAL,
-            reads: vec![]
-        }
-    );
+    assert_eq!(reply, TxnReply { succeeded: true, revision: Revision::INITIAL, reads: vec![] });
     assert_eq!(everything(&store), []);
 }
 
 pub(crate) fn all_writes_of_a_transaction_share_one_revision<B: Backend>() {
     let (store, _guard) = B::fresh();
-    assert_eq!(
-        run(&store, &then([put("a", "1"), put("b", "1")])).revision,
-        Revision(2)
-    );
+    assert_eq!(run(&store, &then([put("a", "1"), put("b", "1")])).revision, Revision(2));
     let reply = run(&store, &then([put("a", "2"), delete("b"), put("c", "1")]));
     assert_eq!(reply.revision, Revision(3));
     assert_eq!(numbers(&store, "a"), Some((2, 3, 2)));
@@ -41,53 +31,23 @@ pub(crate) fn only_changes_advance_the_revision<B: Backend>() {
     let table = [
         ("an empty transaction", Txn::default(), 2),
         ("a read", Txn::read([everything.clone()]), 2),
-        (
-            "a holding compare",
-            Txn {
-                compares: vec![key_is("a", 2)],
-                ..Txn::default()
-            },
-            2,
-        ),
-        (
-            "a failing compare",
-            Txn {
-                compares: failing.clone(),
-                ..then([put("a", "2")])
-            },
-            2,
-        ),
+        ("a holding compare", Txn { compares: vec![key_is("a", 2)], ..Txn::default() }, 2),
+        ("a failing compare", Txn { compares: failing.clone(), ..then([put("a", "2")]) }, 2),
         (
             "reads after a failing compare",
-            Txn {
-                compares: failing,
-                otherwise: vec![everything],
-                then: vec![put("a", "2")],
-            },
+            Txn { compares: failing, otherwise: vec![everything], then: vec![put("a", "2")] },
             2,
         ),
-        (
-            "deleting what does not exist",
-            then([delete("x"), delete("y")]),
-            2,
-        ),
+        ("deleting what does not exist", then([delete("x"), delete("y")]), 2),
         ("deleting a key", then([delete("a")]), 3),
-        (
-            "deleting a key and one that does not exist",
-            then([delete("x"), delete("a")]),
-            3,
-        ),
+        ("deleting a key and one that does not exist", then([delete("x"), delete("a")]), 3),
         ("a new key", then([put("b", "1")]), 3),
         ("storing the same value again", then([put("a", "1")]), 3),
     ];
     for (what, txn, expected) in table {
         let (store, _guard) = B::fresh();
         run(&store, &then([put("a", "1")]));
-        assert_eq!(
-            run(&store, &txn).revision.0,
-            expected,
-            "{what}: in the reply"
-        );
+        assert_eq!(run(&store, &txn).revision.0, expected, "{what}: in the reply");
         assert_eq!(revision(&store), expected, "{what}: afterwards");
     }
 }
@@ -141,24 +101,13 @@ pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<B: Backend>
     ];
     for (what, ops, expected) in changes {
         let (store, _guard) = B::fresh();
-        let read_at = run(&store, &then([put("p/a", "1"), put("p/b", "1")]))
-            .revision
-            .0;
+        let read_at = run(&store, &then([put("p/a", "1"), put("p/b", "1")])).revision.0;
         run(&store, &then(ops));
         let held = holds(&store, vec![nothing_newer(Range::prefix("p/"), read_at)]);
         assert_eq!(held, expected, "{what}");
-        assert!(
-            holds(&store, vec![nothing_newer(Range::prefix("p/"), u64::MAX)]),
-            "{what}"
-        );
-        assert!(
-            holds(&store, vec![nothing_newer(Range::prefix("q/"), 0)]),
-            "an empty range"
-        );
-        assert!(
-            holds(&store, vec![nothing_newer(Range::between("q", "a"), 0)]),
-            "no range"
-        );
+        assert!(holds(&store, vec![nothing_newer(Range::prefix("p/"), u64::MAX)]), "{what}");
+        assert!(holds(&store, vec![nothing_newer(Range::prefix("q/"), 0)]), "an empty range");
+        assert!(holds(&store, vec![nothing_newer(Range::between("q", "a"), 0)]), "no range");
     }
 }
 
@@ -202,20 +151,12 @@ pub(crate) fn the_longest_lists_are_accepted_and_longer_ones_refused<B: Backend>
     let lists = |compares: usize, then: usize, otherwise: usize| Txn {
         compares: (0..compares).map(|n| key_is(&n.to_string(), 0)).collect(),
         then: (0..then).map(|n| put(&n.to_string(), "1")).collect(),
-        otherwise: (0..otherwise)
-            .map(|n| Read::keys(Range::key(n.to_string())))
-            .collect(),
+        otherwise: (0..otherwise).map(|n| Read::keys(Range::key(n.to_string()))).collect(),
     };
     let max = Txn::OPS_MAX;
-    for txn in [
-        lists(max + 1, 1, 0),
-        lists(0, max + 1, 0),
-        lists(0, 1, max + 1),
-    ] {
+    for txn in [lists(max + 1, 1, 0), lists(0, max + 1, 0), lists(0, 1, max + 1)] {
         let error = block_on(store.txn(&txn, DEADLINE)).unwrap_err();
-        let StoreError::TooLarge { entries, limit } = error else {
-            panic!("{error:?}")
-        };
+        let StoreError::TooLarge { entries, limit } = error else { panic!("{error:?}") };
         assert_eq!((entries, limit), (max + 1, max));
         assert_eq!(revision(&store), 1);
     }
@@ -228,18 +169,13 @@ pub(crate) fn the_longest_lists_are_accepted_and_longer_ones_refused<B: Backend>
 pub(crate) fn writing_a_key_twice_is_refused<B: Backend>() {
     let (store, _guard) = B::fresh();
     run(&store, &then([put("a", "1")]));
-    for twice in [
-        [put("a", "2"), put("a", "3")],
-        [put("a", "2"), delete("a")],
-        [delete("a"), delete("a")],
-    ] {
+    for twice in
+        [[put("a", "2"), put("a", "3")], [put("a", "2"), delete("a")], [delete("a"), delete("a")]]
+    {
         let [first, second] = twice;
         let error =
             block_on(store.txn(&then([first, put("b", "1"), second]), DEADLINE)).unwrap_err();
-        assert!(
-            matches!(&error, StoreError::WrittenTwice { key } if key == "a"),
-            "{error:?}"
-        );
+        assert!(matches!(&error, StoreError::WrittenTwice { key } if key == "a"), "{error:?}");
         assert_eq!(numbers(&store, "a"), Some((2, 2, 1)));
         assert_eq!(revision(&store), 2);
     }

@@ -25,41 +25,22 @@ enum Guess {
 impl Guess {
     fn compare(&self, model: &ModelStore) -> Compare {
         match self.clone() {
-            Self::Key(key, Some(guess)) => Compare::Key {
-                key,
-                mod_revision: Revision(guess),
-            },
+            Self::Key(key, Some(guess)) => Compare::Key { key, mod_revision: Revision(guess) },
             Self::Key(key, None) => {
                 let stored = model.with(|model| model.get(&key).map(|kv| kv.mod_revision));
-                Compare::Key {
-                    key,
-                    mod_revision: stored.unwrap_or(Revision::ABSENT),
-                }
+                Compare::Key { key, mod_revision: stored.unwrap_or(Revision::ABSENT) }
             }
-            Self::Range(range, Some(guess)) => Compare::Range {
-                range,
-                newest: Revision(guess),
-            },
-            Self::Range(range, None) => Compare::Range {
-                range,
-                newest: model.with(|model| model.revision()),
-            },
+            Self::Range(range, Some(guess)) => Compare::Range { range, newest: Revision(guess) },
+            Self::Range(range, None) => {
+                Compare::Range { range, newest: model.with(|model| model.revision()) }
+            }
         }
     }
 }
 
 fn key() -> impl Strategy<Value = String> {
-    prop::sample::select(vec![
-        "a",
-        "a\0",
-        "a/",
-        "a/1",
-        "a/2",
-        "b",
-        "b/\u{e9}",
-        "\u{1f600}",
-    ])
-    .prop_map(str::to_owned)
+    prop::sample::select(vec!["a", "a\0", "a/", "a/1", "a/2", "b", "b/\u{e9}", "\u{1f600}"])
+        .prop_map(str::to_owned)
 }
 
 fn range() -> impl Strategy<Value = Range> {
@@ -71,11 +52,8 @@ fn range() -> impl Strategy<Value = Range> {
 }
 
 fn read() -> impl Strategy<Value = Read> {
-    let projection = prop::sample::select(vec![
-        Projection::Values,
-        Projection::Keys,
-        Projection::Count,
-    ]);
+    let projection =
+        prop::sample::select(vec![Projection::Values, Projection::Keys, Projection::Count]);
     (range(), projection, 0_u32..4).prop_map(|(range, projection, limit)| Read {
         range,
         projection,
@@ -85,10 +63,7 @@ fn read() -> impl Strategy<Value = Read> {
 
 fn op() -> impl Strategy<Value = Op> {
     // Values on both sides of what fits on a page of SQLite.
-    let value = (
-        any::<u8>(),
-        prop::sample::select(vec![0, 1, 300, 5_000, 20_000]),
-    )
+    let value = (any::<u8>(), prop::sample::select(vec![0, 1, 300, 5_000, 20_000]))
         .prop_map(|(byte, size)| vec![byte; size]);
     prop_oneof![
         4 => (key(), value).prop_map(|(key, value)| Op::Put { key, value }),

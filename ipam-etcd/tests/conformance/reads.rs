@@ -9,34 +9,13 @@ pub(crate) fn reads_see_the_steps_before_them<B: Backend>() {
     run(&store, &then([put("a", "old"), put("b", "old")]));
     let look = || Op::Read(Read::values(Range::prefix("")));
     let all = || Op::Read(Read::values(Range::between("a", "z")));
-    let txn = then([
-        all(),
-        put("a", "new"),
-        all(),
-        delete("b"),
-        put("c", "new"),
-        all(),
-        look(),
-    ]);
+    let txn = then([all(), put("a", "new"), all(), delete("b"), put("c", "new"), all(), look()]);
     let reply = run(&store, &txn);
-    let seen: Vec<(Vec<&str>, u64)> = reply
-        .reads
-        .iter()
-        .map(|read| (names(&read.kvs), read.revision.0))
-        .collect();
-    let expected = [
-        (vec!["a", "b"], 2),
-        (vec!["a", "b"], 3),
-        (vec!["a", "c"], 3),
-        (vec![], 3),
-    ];
+    let seen: Vec<(Vec<&str>, u64)> =
+        reply.reads.iter().map(|read| (names(&read.kvs), read.revision.0)).collect();
+    let expected = [(vec!["a", "b"], 2), (vec!["a", "b"], 3), (vec!["a", "c"], 3), (vec![], 3)];
     assert_eq!(seen, expected);
-    let values: Vec<_> = reply
-        .reads
-        .iter()
-        .take(3)
-        .map(|read| &read.kvs[0].value[..])
-        .collect();
+    let values: Vec<_> = reply.reads.iter().take(3).map(|read| &read.kvs[0].value[..]).collect();
     assert_eq!(values, [b"old", b"new", b"new"]);
     assert_eq!(reply.reads[1].kvs[0].mod_revision, Revision(3));
     assert_eq!(reply.revision, Revision(3));
@@ -99,19 +78,8 @@ pub(crate) fn a_limit_cuts_the_keys_but_not_the_count<B: Backend>() {
     ];
     for (limit, expected) in table {
         for projection in [Projection::Values, Projection::Keys, Projection::Count] {
-            let reply = read(
-                &store,
-                Read {
-                    range: Range::between("a", "z"),
-                    projection,
-                    limit,
-                },
-            );
-            let expected = if projection == Projection::Count {
-                &[]
-            } else {
-                expected
-            };
+            let reply = read(&store, Read { range: Range::between("a", "z"), projection, limit });
+            let expected = if projection == Projection::Count { &[] } else { expected };
             assert_eq!(names(&reply.kvs), expected, "{projection:?}, {limit}");
             assert_eq!(reply.count, 3, "{projection:?}, {limit}");
         }
@@ -122,55 +90,22 @@ pub(crate) fn projections_bring_what_they_say<B: Backend>() {
     let (store, _guard) = B::fresh();
     run(&store, &then([put("a", "value")]));
     let whole = get(&store, "a").unwrap();
-    let read = |projection| {
-        read(
-            &store,
-            Read {
-                range: Range::key("a"),
-                projection,
-                limit: 0,
-            },
-        )
-    };
+    let read = |projection| read(&store, Read { range: Range::key("a"), projection, limit: 0 });
     assert_eq!(read(Projection::Values).kvs, std::slice::from_ref(&whole));
-    assert_eq!(
-        read(Projection::Keys).kvs,
-        [Kv {
-            value: vec![],
-            ..whole
-        }]
-    );
-    let counted = ReadReply {
-        kvs: vec![],
-        count: 1,
-        revision: Revision(2),
-    };
+    assert_eq!(read(Projection::Keys).kvs, [Kv { value: vec![], ..whole }]);
+    let counted = ReadReply { kvs: vec![], count: 1, revision: Revision(2) };
     assert_eq!(read(Projection::Count), counted);
 }
 
 pub(crate) fn keys_and_values_are_kept_byte_for_byte<B: Backend>() {
     let (store, _guard) = B::fresh();
-    let keys = [
-        "quote'\"`;--",
-        "back\\slash",
-        "nul\0inside",
-        "line\nbreak",
-        "%_*?",
-        "\u{1f600}",
-    ];
+    let keys = ["quote'\"`;--", "back\\slash", "nul\0inside", "line\nbreak", "%_*?", "\u{1f600}"];
     let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
-    let values = [
-        vec![],
-        vec![0],
-        vec![0xff; 3],
-        all_bytes,
-        b"text".to_vec(),
-        vec![7; 1_000_000],
-    ];
-    let ops = keys.iter().zip(&values).map(|(key, value)| Op::Put {
-        key: (*key).to_owned(),
-        value: value.clone(),
-    });
+    let values = [vec![], vec![0], vec![0xff; 3], all_bytes, b"text".to_vec(), vec![7; 1_000_000]];
+    let ops = keys
+        .iter()
+        .zip(&values)
+        .map(|(key, value)| Op::Put { key: (*key).to_owned(), value: value.clone() });
     run(&store, &then(ops));
     for (key, value) in keys.iter().zip(&values) {
         let kv = get(&store, key).unwrap();

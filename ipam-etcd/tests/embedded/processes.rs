@@ -15,23 +15,17 @@ use rusqlite::Connection;
 
 use super::{DEADLINE, Path, block_on, get, open, put, run};
 
+/// Each failed attempt is the success of another process, of which these tests start at most 64.
+const ATTEMPTS_MAX: u32 = 1_000;
+
 const JOB: &str = "EMBEDDED_TEST_JOB";
 const STORE: &str = "EMBEDDED_TEST_STORE";
 
 /// The command that runs `job` on a store in a process of its own.
 fn job(job: &str, path: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([
-        "processes::child",
-        "--exact",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
-    command
-        .env(JOB, job)
-        .env(STORE, path)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
+    command.args(["processes::child", "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(JOB, job).env(STORE, path).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command
 }
 
@@ -50,10 +44,7 @@ fn child() {
         "write too much" => {
             let store = open(path);
             let error = block_on(store.txn(&put("a", &vec![7; 3_000_000]), DEADLINE)).unwrap_err();
-            assert!(
-                matches!(error, StoreError::Indeterminate { .. }),
-                "{error:?}"
-            );
+            assert!(matches!(error, StoreError::Indeterminate { .. }), "{error:?}");
             println!("answered");
         }
         other => panic!("no such job: {other}"),
@@ -62,30 +53,22 @@ fn child() {
 
 /// Adds one to the number under `n` and returns the sum.
 fn increment(store: &EmbeddedStore) -> u64 {
-    loop {
+    for _ in 0..ATTEMPTS_MAX {
         let seen = run(store, &get("n")).reads.remove(0);
         let (number, mod_revision) = seen.kvs.first().map_or((0, Revision::ABSENT), |kv| {
-            (
-                String::from_utf8_lossy(&kv.value).parse::<u64>().unwrap(),
-                kv.mod_revision,
-            )
+            (String::from_utf8_lossy(&kv.value).parse::<u64>().unwrap(), kv.mod_revision)
         });
         let value = (number + 1).to_string().into_bytes();
         let txn = Txn {
-            compares: vec![Compare::Key {
-                key: "n".to_owned(),
-                mod_revision,
-            }],
-            then: vec![Op::Put {
-                key: "n".to_owned(),
-                value,
-            }],
+            compares: vec![Compare::Key { key: "n".to_owned(), mod_revision }],
+            then: vec![Op::Put { key: "n".to_owned(), value }],
             otherwise: vec![],
         };
         if run(store, &txn).succeeded {
             return number + 1;
         }
     }
+    panic!("{ATTEMPTS_MAX} attempts were not enough");
 }
 
 /// The number under `n`, after checking that everything else agrees with it.
@@ -97,11 +80,7 @@ fn sum(path: &Path) -> u64 {
         assert_eq!((kv.version, kv.mod_revision), (number, reply.revision));
         number
     });
-    assert_eq!(
-        reply.revision.0,
-        number + 1,
-        "each increment is one revision"
-    );
+    assert_eq!(reply.revision.0, number + 1, "each increment is one revision");
     let check: String = Connection::open(path)
         .unwrap()
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
@@ -113,11 +92,7 @@ fn sum(path: &Path) -> u64 {
 fn succeed(children: Vec<Child>) {
     for child in children {
         let output = child.wait_with_output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
@@ -126,11 +101,7 @@ fn many_processes_create_a_store_at_once() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..4 {
         let path = dir.path().join(format!("{round}/below/store.db"));
-        succeed(
-            (0..64)
-                .map(|_| job("increment", &path).spawn().unwrap())
-                .collect(),
-        );
+        succeed((0..64).map(|_| job("increment", &path).spawn().unwrap()).collect());
         assert_eq!(sum(&path), 64);
     }
 }
@@ -172,10 +143,7 @@ fn a_creation_that_was_cut_short_is_taken_up_again() {
     let leftovers: [fn(&Path); 4] = [
         |path| drop(fs::File::create(path).unwrap()),
         |path| {
-            Connection::open(path)
-                .unwrap()
-                .execute_batch("PRAGMA journal_mode = WAL")
-                .unwrap();
+            Connection::open(path).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
         },
         |path| {
             let connection = Connection::open(path).unwrap();
@@ -224,13 +192,11 @@ fn killed_processes_lose_nothing_and_block_nobody() {
     let path = dir.path().join("store.db");
     let mut answered_before = 0;
     for round in 1..=25_usize {
-        let mut children: Vec<Child> = (0..3)
-            .map(|_| job("increment forever", &path).spawn().unwrap())
-            .collect();
+        let mut children: Vec<Child> =
+            (0..3).map(|_| job("increment forever", &path).spawn().unwrap()).collect();
         let lines = BufReader::new(children[0].stdout.take().unwrap()).lines();
         let answers = lines.map_while(Result::ok).filter_map(|line| {
-            line.split_once("answered ")
-                .map(|(_, number)| number.trim().parse::<u64>().unwrap())
+            line.split_once("answered ").map(|(_, number)| number.trim().parse::<u64>().unwrap())
         });
         let answered = answers.take(round).last().unwrap();
         for child in &mut children {
@@ -252,29 +218,13 @@ fn a_commit_that_fails_halfway_is_indeterminate_and_harms_nothing() {
     let inner = job("write too much", &path);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -f 4000 && trap '' XFSZ && exec \"$0\" \"$@\""]);
-    command
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .stdout(Stdio::piped());
-    command.envs(
-        inner
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
+    command.arg(inner.get_program()).args(inner.get_args()).stdout(Stdio::piped());
+    command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("answered"),
-        "{said}"
-    );
+    assert!(output.status.success() && said.contains("answered"), "{said}");
 
-    assert_eq!(
-        run(&open(&path), &Txn::read([Read::values(Range::key("a"))])).reads[0].count,
-        0
-    );
-    assert_eq!(
-        increment(&EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap()),
-        2
-    );
+    assert_eq!(run(&open(&path), &Txn::read([Read::values(Range::key("a"))])).reads[0].count, 0);
+    assert_eq!(increment(&EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap()), 2);
     assert_eq!(sum(&path), 2);
 }

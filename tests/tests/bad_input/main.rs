@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ipam_core::kv::Kv;
+use ipam_core::model::{Config, key};
 use ipam_tests::plugin::{Answer, Call, annotated, netconf, with_prev_result};
 use ipam_tests::sqlite::WriteLock;
 use ipam_tests::world::World;
@@ -108,9 +109,9 @@ impl Row {
             if state(&world) != before {
                 found.push("the store is not as before".to_owned());
             }
-            faults.extend(
-                found.iter().map(|fault| format!("{}, call {at}: {fault}: {answer:?}", self.id)),
-            );
+            if !found.is_empty() {
+                faults.push(format!("{}, call {at}: {}\n  {answer:?}", self.id, found.join(", ")));
+            }
         }
         faults
     }
@@ -130,11 +131,13 @@ impl Row {
         for name in self.names {
             demand(all.contains(name), format!("it does not name {name:?}"));
         }
-        let version = answer.json["cniVersion"].as_str();
-        demand(version.is_some_and(|version| !version.is_empty()), "no cniVersion".to_owned());
-        let is_line = answer.message().len() <= MESSAGE_BYTES_MAX && !all.contains(char::is_control);
+        let spoken = [json!("0.3.1"), json!("0.4.0"), json!("1.0.0")];
+        demand(spoken.contains(&answer.json["cniVersion"]), "no cniVersion".to_owned());
+        demand(!answer.stderr.contains("panicked"), "it panicked".to_owned());
+        let is_line =
+            answer.message().len() <= MESSAGE_BYTES_MAX && !all.contains(char::is_control);
         demand(is_line, "it is not one line of bounded length".to_owned());
-        if call.variable("CNI_COMMAND") == Some("DEL") {
+        if call.is("DEL") {
             let lower = all.to_lowercase();
             let sounds_well = MISLEADING.iter().any(|phrase| lower.contains(phrase));
             demand(!sounds_well, "it makes a runtime take the DEL for done".to_owned());
@@ -165,18 +168,22 @@ fn state(world: &World) -> State {
     (world.files(), world.is_usable().then(|| world.contents()))
 }
 
-/// A store with a pool for each way to go wrong, and `free` and `free6`, from which nothing may ever come.
-fn world() -> World {
-    let world = World::with_pools(&[
+/// A pool for each way to go wrong, and `free` and `free6`, from which nothing may ever come.
+fn pools() -> [(&'static str, Value); 8] {
+    [
         ("legacy", json!({"cidr": "10.1.0.0/24", "blockSize": 28})),
         ("legacy6", json!({"cidr": "fd00:1::/112", "blockSize": 124})),
         ("free", json!({"cidr": "10.2.0.0/24", "blockSize": 28})),
         ("free6", json!({"cidr": "fd00:2::/112", "blockSize": 124})),
         ("tiny", json!({"cidr": "10.3.0.0/30", "blockSize": 30})),
-        ("tiny6", json!({"cidr": "fd00:3::/127", "blockSize": 127})),
+        ("tiny6", json!({"cidr": "fd00:3::/127", "blockSize": 127, "assignmentMode": "Manual"})),
         ("off", json!({"cidr": "10.4.0.0/24", "disabled": true})),
         ("tunnels", json!({"cidr": "10.6.0.0/24", "allowedUses": ["Tunnel"]})),
-    ]);
+    ]
+}
+
+fn world() -> World {
+    let world = World::with_pools(&pools());
     world.pool("bank", json!({"cidr": "10.5.0.0/24"}), Some(true));
     world
 }
@@ -217,6 +224,13 @@ fn every_command(conf: &Value) -> Vec<Call> {
 /// Gives another pod of the namespace an address.
 fn hold(world: &World, container: &str, ipam: &Value, args: &str) {
     let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME={container};{args}");
-    let answer = Call::new("ADD", container, &conf(world, ipam)).with("CNI_ARGS", &args).run();
+    let answer = Call::new("ADD", container, &conf(world, ipam)).with("CNI_ARGS", args).run();
     assert!(answer.success, "{answer:?}");
+}
+
+/// Changes the configuration that allocators obey.
+fn configure(world: &World, change: fn(&mut Config)) {
+    let mut config = Config::default();
+    change(&mut config);
+    world.put(key::CONFIG, config.encode());
 }

@@ -1,0 +1,139 @@
+//! Which store is used, and how it is asked.
+
+use std::time::Duration;
+
+use ipam_core::inventory::Inventory;
+use ipam_core::kv::{Read, Revision, Txn};
+use ipam_core::model::{DecodeError, Timestamp, key};
+use ipam_core::plan::{Request, Snapshot};
+use ipam_etcd::embedded::Create;
+use ipam_etcd::{AnyStore, Store, StoreSettings, drive};
+
+use crate::cause::Cause;
+use crate::render::{Item, Report, Stamp, Warning};
+
+/// The store that is used when nothing else is said.
+pub(crate) const STORE_DEFAULT: &str = "embedded";
+
+/// Reads the name of a store: `embedded`, or `embedded:PATH`.
+///
+/// An empty name says nothing, like a variable that was never set.
+pub(crate) fn parse_store(text: &str) -> Result<StoreSettings, String> {
+    match text.split_once(':') {
+        None if text.is_empty() || text == STORE_DEFAULT => Ok(StoreSettings::embedded(None)),
+        Some((STORE_DEFAULT, path)) if !path.is_empty() => Ok(StoreSettings::embedded(Some(path))),
+        _ => Err("a store is \"embedded\" or \"embedded:PATH\"".to_owned()),
+    }
+}
+
+/// A store that is ready to be asked.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    store: AnyStore,
+    deadline: Duration,
+    now: Timestamp,
+}
+
+/// Everything that a store holds, sorted, and when that was true.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// What it holds, as an allocator sees it now.
+    pub(crate) inventory: Inventory,
+    /// When it was true.
+    pub(crate) stamp: Stamp,
+    /// What could not be understood.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Connection {
+    /// Opens a store.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Store`] where it cannot be used, or does not answer within `deadline`.
+    pub(crate) fn open(
+        settings: &StoreSettings,
+        create: Create,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Result<Self, Cause> {
+        Ok(Self { store: settings.open(create, deadline)?, deadline, now })
+    }
+
+    /// Carries a request out.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Refused`], [`Cause::Store`] and [`Cause::GaveUp`].
+    pub(crate) async fn carry_out<R: Request>(&self, request: &R) -> Result<R::Reply, Cause> {
+        Ok(drive(&self.store, request, self.now, self.deadline).await?.reply)
+    }
+
+    /// Reads everything at one revision.
+    ///
+    /// This does not go through [`drive`], which does not tell the revision: there is nothing to plan and nothing to
+    /// try again in a single read.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Store`].
+    pub(crate) async fn snapshot(&self) -> Result<(Snapshot, Revision), Cause> {
+        let txn = Txn::read(key::everything().map(Read::values));
+        let reply = self.store.txn(&txn, self.deadline).await?;
+        let kvs = reply.reads.into_iter().flat_map(|read| read.kvs).collect();
+        Ok((Snapshot { kvs }, reply.revision))
+    }
+
+    /// Reads everything and sorts it.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Store`].
+    pub(crate) async fn look(&self) -> Result<Reading, Cause> {
+        let (snapshot, revision) = self.snapshot().await?;
+        let (inventory, errors) = Inventory::read(&snapshot);
+        Ok(Reading {
+            inventory: inventory.collected(self.now),
+            stamp: Stamp { revision: Some(revision), at: self.now },
+            warnings: errors.iter().map(unreadable).collect(),
+        })
+    }
+}
+
+impl Reading {
+    /// Makes a report about what was read; it is not complete where something was left out.
+    pub(crate) fn report<T: Item>(&self, items: Vec<T>) -> Report<T> {
+        let mut report = Report::new(self.stamp, items).with_warnings(self.warnings.iter().cloned());
+        report.complete = report.warnings.is_empty();
+        report
+    }
+}
+
+fn unreadable(error: &DecodeError) -> Warning {
+    let message = format!("the value of {} is left out: it cannot be understood", error.key());
+    Warning { code: "RF-W0201", message }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipam_etcd::EMBEDDED_PATH;
+
+    use super::*;
+
+    #[test]
+    fn a_store_is_named_by_kind_and_path() {
+        for (text, path) in [
+            ("embedded", Some(EMBEDDED_PATH)),
+            ("", Some(EMBEDDED_PATH)),
+            ("embedded:/x/y.db", Some("/x/y.db")),
+            ("embedded:a:b", Some("a:b")),
+            ("embedded:", None),
+            ("etcd", None),
+            ("etcd:http://127.0.0.1:2379", None),
+            ("/x/y.db", None),
+            ("Embedded", None),
+        ] {
+            assert_eq!(parse_store(text).ok(), path.map(|path| StoreSettings::embedded(Some(path))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What is told of an error: what failed, why, and what to do.
+
+use ipam_core::refusal::Refusal;
+use ipam_etcd::StoreError;
+
+use crate::cause::{Cause, UsageError};
+use crate::exit::{Exit, STORE_MISSING, Verdict, verdict};
+
+/// An error, ready to be told. Each part is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    /// Its stable name.
+    pub(crate) code: &'static str,
+    /// How the run ends.
+    pub(crate) exit: Exit,
+    /// What failed.
+    pub(crate) what: String,
+    /// Why, in the words of whoever knows.
+    pub(crate) why: String,
+    /// What to do about it; a command where there is one.
+    pub(crate) how: String,
+    /// The stores that were asked, where the error is theirs.
+    pub(crate) endpoints: Vec<String>,
+}
+
+impl Diagnosis {
+    /// Describes what stopped a task, such as `create pool fin`.
+    pub(crate) fn of(task: &str, cause: &Cause) -> Self {
+        let Verdict { exit, code } = verdict(cause);
+        Self {
+            code,
+            exit,
+            what: one_line(&what(task, cause)),
+            why: one_line(&cause.chain()),
+            how: one_line(&how(cause, code)),
+            endpoints: endpoints(cause),
+        }
+    }
+
+    /// Writes the error for people.
+    pub(crate) fn text(&self) -> String {
+        format!("error: {} [{}]\n  why: {}\n  how: {}", self.what, self.code, self.why, self.how)
+    }
+}
+
+fn what(task: &str, cause: &Cause) -> String {
+    match cause {
+        Cause::Store(StoreError::Indeterminate { .. }) => {
+            format!("nobody knows whether this was done: {task}")
+        }
+        Cause::Output(_) => format!("the result cannot be shown: {task}"),
+        Cause::CommandLine(_)
+        | Cause::Usage(_)
+        | Cause::Unconfirmed { .. }
+        | Cause::File { .. }
+        | Cause::Manifest(_)
+        | Cause::NetConf(_)
+        | Cause::Store(_)
+        | Cause::GaveUp(_)
+        | Cause::Refused(_)
+        | Cause::NothingToExport { .. }
+        | Cause::OutFile { .. }
+        | Cause::Machine { .. }
+        | Cause::Bug { .. } => format!("cannot {task}"),
+    }
+}
+
+fn how(cause: &Cause, code: &str) -> String {
+    match cause {
+        Cause::CommandLine(_) => "ringfence --help tells what can be said".to_owned(),
+        Cause::Usage(error) => of_usage(error),
+        Cause::Unconfirmed { .. } => {
+            "run it at a terminal, or add --yes once you are sure".to_owned()
+        }
+        Cause::File { .. } => "name a file that you may read, or - for standard input".to_owned(),
+        Cause::Manifest(_) => {
+            "correct the manifest; nothing of it was stored".to_owned()
+        }
+        Cause::NetConf(_) => "correct the network configuration; the plugin would refuse it too".to_owned(),
+        Cause::Store(error) => of_store(error, code).to_owned(),
+        Cause::GaveUp(_) => "try again when there is less going on, or raise --timeout".to_owned(),
+        Cause::Refused(refusal) => of_refusal(refusal),
+        Cause::NothingToExport { .. } => {
+            "look at ringfence usage; --allow-empty exports it all the same".to_owned()
+        }
+        Cause::OutFile { .. } => "name a file in a directory that you may write to".to_owned(),
+        Cause::Machine { .. } => "try again; if it stays, look at the system log".to_owned(),
+        Cause::Output(_) => {
+            "free space where the output goes; what was asked for may be done already".to_owned()
+        }
+        Cause::Bug { .. } => "report it with the command line and the version".to_owned(),
+    }
+}
+
+fn of_usage(error: &UsageError) -> String {
+    match error {
+        UsageError::Network { .. } => "write a network such as 10.20.0.0/24".to_owned(),
+        UsageError::HostBits { masked, .. } => format!("write {masked}"),
+        UsageError::PoolList { .. } => "name pools with commas between them, such as a,b".to_owned(),
+        UsageError::Namespace { .. } => {
+            "a name is made of letters, digits, '-', '_' and '.'".to_owned()
+        }
+        UsageError::Holder { .. } => {
+            "write 10.20.0.70, fin/batch-7x, or a handle as ringfence who shows it".to_owned()
+        }
+        UsageError::Twice { first, .. } => format!("leave {first} out"),
+        UsageError::SetName { .. } => "add --name NAME".to_owned(),
+    }
+}
+
+fn of_store(error: &StoreError, code: &str) -> &'static str {
+    match error {
+        StoreError::Unusable { .. } if code == STORE_MISSING => {
+            "make the first pool: ringfence pool create NAME CIDR; or name another store with --store embedded:PATH"
+        }
+        StoreError::Unusable { .. } => "mend the store, or name another with --store embedded:PATH",
+        StoreError::Unavailable { .. } => "try again, or raise --timeout",
+        StoreError::Indeterminate { .. } => "look before you try again: ringfence usage, ringfence check",
+        StoreError::Denied { .. } => "run it under a name that may use the store",
+        StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => {
+            "report it with the command line and the version"
+        }
+    }
+}
+
+fn of_refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Corrupt(_) => "see all that is damaged: ringfence check".to_owned(),
+        Refusal::Locked => "unlock it when the maintenance is over: calicoctl datastore migrate unlock".to_owned(),
+        Refusal::Pool { .. } => "correct the pool; ringfence pool create --help tells the rules".to_owned(),
+        Refusal::PoolOverlap { other, .. } => format!("choose another network; see ringfence pool get {other}"),
+        Refusal::BlockSizeClash { block, .. } => {
+            format!("use --block-size {}, or see who is there: ringfence ips --cidr {block}", block.prefix())
+        }
+        Refusal::Immutable { .. } => "create another pool beside it: ringfence pool create NAME CIDR".to_owned(),
+        Refusal::Exists { .. } => "choose another name, or change it: ringfence apply -f FILE".to_owned(),
+        Refusal::Missing { kind: "pool", .. } | Refusal::UnknownPool { .. } => {
+            "see which there are: ringfence pool list".to_owned()
+        }
+        Refusal::Missing { .. } => "see which there are: ringfence namespace list".to_owned(),
+        Refusal::TooLarge { .. } => "do it in several steps".to_owned(),
+        Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {
+            format!("look at it: ringfence pool get {pool}")
+        }
+        Refusal::PoolInUse { pool, .. } => format!("see who holds them: ringfence ips --pool {pool}"),
+        Refusal::PoolBound { namespaces, .. } => {
+            let first = namespaces.first().map_or("NAMESPACE", String::as_str);
+            format!("ringfence namespace unbind {first}")
+        }
+        Refusal::WrongFamily { found, .. } => format!("name it with --ipv{}pools", found.number()),
+        Refusal::PoolNotPermitted { .. } | Refusal::NothingPermitted { .. } => {
+            "see what is bound: ringfence namespace list".to_owned()
+        }
+        Refusal::NoPoolSelects { .. } => "name a pool, or see which select whom: ringfence pool list".to_owned(),
+        Refusal::Exhausted { .. } | Refusal::StrictAffinity { .. } => {
+            "see where there is room: ringfence usage".to_owned()
+        }
+        Refusal::BlockLimit { host, .. } | Refusal::ClaimsOff { host, .. } => {
+            format!("see what it holds: ringfence ips --node {host}")
+        }
+        Refusal::UnknownNode { .. } => "apply a manifest of kind Node: ringfence apply -f FILE".to_owned(),
+        Refusal::AddressOutside { ip }
+        | Refusal::AddressNotPermitted { ip, .. }
+        | Refusal::AddressInUse { ip, .. }
+        | Refusal::AddressSetAside { ip, .. }
+        | Refusal::AddressElsewhere { ip, .. } => format!("see who has it: ringfence who {ip}"),
+        Refusal::HandleInUse { handle, .. } => format!("see what it holds: ringfence who {handle}"),
+        Refusal::GatewayInUse { gateway, .. } | Refusal::GatewayOutside { gateway, .. } => {
+            format!("see who has it: ringfence who {gateway}")
+        }
+        Refusal::Release(_) => "it changed since it was shown; look again and decide anew".to_owned(),
+        Refusal::Unclaimable { .. } => "see the pools and their blocks: ringfence pool list".to_owned(),
+    }
+}
+
+fn endpoints(cause: &Cause) -> Vec<String> {
+    let Cause::Store(error) = cause else { return Vec::new() };
+    match error {
+        StoreError::Unavailable { store, .. }
+        | StoreError::Indeterminate { store, .. }
+        | StoreError::Denied { store, .. }
+        | StoreError::Unusable { store, .. } => vec![store.clone()],
+        StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => Vec::new(),
+    }
+}
+
+/// Joins lines, and drops what could move a terminal's cursor: messages quote what others have written.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}

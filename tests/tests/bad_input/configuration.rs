@@ -1,0 +1,173 @@
+//! Fields of the configuration that say what cannot be done. A slip of the pen never falls back to a default.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use ipam_tests::plugin::Call;
+use ipam_tests::world::World;
+use serde_json::{Value, json};
+
+use super::{Row, add, conf, conf_without, every_command};
+
+const FILE: &str = "config.json";
+
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("no-store-named", 7, "no datastore is named", |world| {
+        let mut calls = every_command(&conf_without(world, &["datastore_type", "datastore_path"]));
+        // A path alone is no decision: the misspelt type beside it may have meant another store.
+        calls.extend(every_command(&conf_without(world, &["datastore_type"])));
+        calls.extend(every_command(&conf(world, &json!({"datastore_type": "etcdv3"}))));
+        calls
+    }),
+    Row::new("unknown-datastore-type", 7, "datastore_type is \"", |world| {
+        let names = ["embeded", "sqlite", "Embedded", " embedded"];
+        names
+            .iter()
+            .flat_map(|name| every_command(&conf(world, &json!({"datastore_type": name}))))
+            .collect()
+    })
+    .names(&["must be"]),
+    Row::new("kubernetes-datastore", 2, "datastore_type is \"kubernetes\"", |world| {
+        every_command(&conf(world, &json!({"datastore_type": "kubernetes"})))
+    }),
+    Row::new("datastore-type-not-a-text", 7, "datastore_type must be a text", |world| {
+        every_command(&conf(world, &json!({"datastore_type": ["embedded"]})))
+    }),
+    Row::new("store-path-relative", 7, "datastore_path must be an absolute path", |world| {
+        every_command(&conf(world, &json!({"datastore_path": "store.db"})))
+    }),
+    // Ignored in silence it would mean any pool.
+    Row::new("misspelt-field-case", 7, "field \"", |world| {
+        let mut top = conf(world, &json!({}));
+        top["Datastore_Type"] = json!("embedded");
+        let mut calls = every_command(&conf(world, &json!({"Ipv4_Pools": ["legacy"]})));
+        calls.extend(every_command(&conf(world, &json!({"IPV6_POOLS": ["legacy6"]}))));
+        calls.extend(every_command(&top));
+        calls
+    })
+    .names(&["is misspelt; write \""]),
+    Row::new("pools-not-a-list", 7, "ipv4_pools of the network configuration is ", |world| {
+        each(
+            world,
+            "ipv4_pools",
+            &[json!("legacy"), json!(null), json!({"legacy": true}), json!(7)],
+        )
+    })
+    .names(&["and not a list"]),
+    Row::new("pools-empty", 7, "ipv6_pools of the network configuration names no pool", |world| {
+        each(world, "ipv6_pools", &[json!([])])
+    }),
+    Row::new("both-families-off", 7, "assign_ipv4 and assign_ipv6 are both off", |world| {
+        vec![
+            add(&conf(world, &json!({"assign_ipv4": false, "assign_ipv6": false}))),
+            add(&conf(world, &json!({"assign_ipv4": "false", "assign_ipv6": "false"}))),
+        ]
+    }),
+    Row::new("family-switch-unreadable", 7, "assign_ipv4 must be true or false", |world| {
+        each(world, "assign_ipv4", &[json!("False"), json!("yes"), json!(1), json!(null)])
+    }),
+    Row::new("pool-order-unknown", 7, "pool_order must be", |world| {
+        each(world, "pool_order", &[json!("random"), json!(7)])
+    }),
+    Row::new("mode-unknown", 7, "mode must be", |world| {
+        each(world, "mode", &[json!("fast"), json!(7)])
+    }),
+    Row::new("mode-calico", 2, "mode \"calico\"", |world| {
+        let mut below_calico = conf(world, &json!({}));
+        below_calico["type"] = json!("calico");
+        let mut calls = every_command(&below_calico);
+        calls.extend(every_command(&conf(world, &json!({"mode": "calico"}))));
+        calls
+    }),
+    Row::new("timeout-unreadable", 7, "timeout_ms must be a number of milliseconds", |world| {
+        [json!(0), json!(-1), json!("1000"), json!(1.5)]
+            .iter()
+            .flat_map(|value| every_command(&conf(world, &json!({"timeout_ms": value}))))
+            .collect()
+    }),
+    Row::new("route-with-host-bits", 7, "routes[].dst is \"10.0.0.5/24\"", |world| {
+        each(world, "routes", &[json!([{"dst": "0.0.0.0/0"}, {"dst": "10.0.0.5/24"}])])
+    })
+    .names(&["write 10.0.0.0/24"]),
+    Row::new("route-unreadable", 7, "routes[].", |world| {
+        let destinations = ["", "10.0.0.0", "default", "10.0.0.0/33", "0.0.0.0/0 "];
+        let mut routes: Vec<Value> = destinations.iter().map(|dst| json!([{"dst": dst}])).collect();
+        routes.push(json!([{"gw": "10.1.0.1"}]));
+        routes.push(json!([{"dst": "0.0.0.0/0", "gw": "10.1.0.999"}]));
+        each(world, "routes", &routes)
+    }),
+    Row::new("gateway-unreadable", 7, "gateway must be", |world| {
+        let two_of_a_family = json!(["10.1.0.1", "10.1.0.2"]);
+        each(world, "gateway", &[json!("middle"), json!(["first"]), two_of_a_family, json!(7)])
+    }),
+    Row::new("prefix-unreadable", 7, "prefix must be", |world| {
+        let values = [
+            json!("block"),
+            json!([24]),
+            json!([24, 129]),
+            json!([0, 64]),
+            json!(24),
+            json!([24.5, 64]),
+        ];
+        each(world, "prefix", &values)
+    }),
+    Row::new("ptp-without-gateway", 114, "gateway is none for IPv", |world| {
+        let values = [json!({}), json!({"gateway": "none"}), json!({"gateway": ["10.1.0.1"]})];
+        values.iter().map(|ipam| add(&below_ptp(world, ipam))).collect()
+    })
+    .names(&["ptp"]),
+    Row::new("ptp-with-host-prefix", 114, "prefix is \"host\"", |world| {
+        vec![add(&below_ptp(world, &json!({"gateway": "first", "prefix": "host"})))]
+    })
+    .names(&["ptp"]),
+    Row::new("nodename-blank", 115, "the node's name is \"", |world| {
+        each(world, "nodename", &[json!("  "), json!("\n"), json!("a b"), json!("a/b")])
+    }),
+    Row::new("nodename-file-blank", 115, "nodename_file ", |world| {
+        fs::write(world.folder().join("blank"), " \n").unwrap();
+        ["blank", "missing"]
+            .iter()
+            .map(|name| {
+                let mut conf = conf_without(world, &["nodename"]);
+                conf["ipam"]["nodename_file"] = json!(world.folder().join(name));
+                add(&conf)
+            })
+            .collect()
+    })
+    .names(&["set nodename"]),
+    // Whoever can write it decides from which store addresses come.
+    Row::new("config-file-writable-by-others", 7, "config_file ", |world| with_file(world))
+        .after(|world| write_file(world, "{}", 0o606))
+        .names(&["can be written by its group or by others"]),
+    Row::new("config-file-writable-by-its-group", 7, "config_file ", |world| with_file(world))
+        .after(|world| write_file(world, "{}", 0o660))
+        .names(&["can be written by its group or by others"]),
+    Row::new("config-file-unreadable", 7, "config_file ", |world| with_file(world))
+        .after(|world| write_file(world, "{", 0o600)),
+    Row::new("config-file-not-an-object", 7, "config_file ", |world| with_file(world))
+        .after(|world| write_file(world, "[]", 0o600)),
+    Row::new("config-file-misspelt", 7, "field \"Nodename\"", |world| with_file(world))
+        .after(|world| write_file(world, r#"{"Nodename": "n2"}"#, 0o600)),
+    Row::new("config-file-missing", 7, "config_file ", |world| with_file(world)),
+];
+
+/// Asks for addresses with each value of a field.
+fn each(world: &World, name: &str, values: &[Value]) -> Vec<Call> {
+    values.iter().map(|value| add(&conf(world, &json!({name: value})))).collect()
+}
+
+fn below_ptp(world: &World, ipam: &Value) -> Value {
+    let mut conf = conf(world, ipam);
+    conf["type"] = json!("ptp");
+    conf
+}
+
+fn with_file(world: &World) -> Vec<Call> {
+    every_command(&conf(world, &json!({"config_file": world.folder().join(FILE)})))
+}
+
+fn write_file(world: &World, text: &str, mode: u32) {
+    let path = world.folder().join(FILE);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+}

@@ -1,0 +1,111 @@
+//! Stores that cannot be used, and stored values that cannot be understood. Nothing is mended on the way, and no other
+//! pool takes the place of a damaged one.
+
+use std::fs::{self, OpenOptions};
+
+use ipam_core::model::ClusterInformation;
+use ipam_core::model::{ResourceKind, key};
+use ipam_tests::plugin::{Call, annotated};
+use ipam_tests::sqlite::{empty_log, set_format};
+use ipam_tests::world::World;
+use serde_json::json;
+
+use super::{ANNOTATION_V4, Row, add, add_annotated, conf, every_command, hold};
+
+const UNUSABLE: &str = "embedded store ";
+
+pub(crate) const ROWS: &[Row] = &[
+    Row::new("store-missing", 7, UNUSABLE, |world| every_command(&conf(world, &json!({}))))
+        .after(remove)
+        .names(&["there is no store at"]),
+    // A runtime takes an error that says so for a success, and the address would never come back.
+    Row::new("del-store-missing", 7, UNUSABLE, |world| {
+        let elsewhere = json!({"datastore_path": world.folder().join("no/such/folder/store.db")});
+        [json!({}), elsewhere]
+            .iter()
+            .map(|ipam| Call::new("DEL", "c1", &conf(world, ipam)))
+            .collect()
+    })
+    .after(remove),
+    Row::new("store-unreadable", 7, UNUSABLE, |world| every_command(&conf(world, &json!({}))))
+        .after(|world| {
+            remove(world);
+            fs::create_dir(world.path()).unwrap();
+        })
+        .names(&["is not a regular file"]),
+    Row::new("store-of-another-program", 7, UNUSABLE, |world| {
+        every_command(&conf(world, &json!({})))
+    })
+    .after(|world| {
+        remove(world);
+        fs::write(world.path(), "{\"addresses\": []}\n".repeat(100)).unwrap();
+    })
+    .names(&["is no SQLite database"]),
+    Row::new("store-newer-format", 7, UNUSABLE, |world| every_command(&conf(world, &json!({}))))
+        .after(|world| set_format(&world.path(), 2))
+        .names(&["has format 2, but only format 1 is known here"]),
+    Row::new("store-truncated", 7, UNUSABLE, |world| every_command(&conf(world, &json!({}))))
+        .after(|world| {
+            empty_log(&world.path());
+            let file = OpenOptions::new().write(true).open(world.path()).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        })
+        .names(&["is damaged"]),
+    // A writer that hangs must not keep a pod's creation longer than it was told to take.
+    Row::new("store-locked", 11, UNUSABLE, |world| {
+        let conf = conf(world, &json!({"timeout_ms": 300}));
+        vec![add(&conf), Call::new("DEL", "c8", &conf)]
+    })
+    .after(|world| hold(world, "c8", &json!({}), ""))
+    .while_locked()
+    .names(&["did not answer in", "another process keeps"]),
+    Row::new("datastore-locked", 11, "the datastore is locked", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| {
+        let key = key::resource(ResourceKind::ClusterInformation, ClusterInformation::NAME);
+        let stored = world.contents().into_iter().find(|kv| kv.key == key).unwrap();
+        let mut cluster = ClusterInformation::decode(&key, &stored.value).unwrap();
+        cluster.spec.datastore_ready = Some(false);
+        world.put(&key, cluster.encode());
+    })
+    .names(&["datastoreReady"]),
+    Row::new("corrupt-block", 999, "stored data cannot be used", |world| {
+        let annotations = json!({ANNOTATION_V4: r#"["tiny"]"#});
+        vec![
+            add(&annotated(conf(world, &json!({})), &annotations)),
+            Call::new("DEL", "c8", &conf(world, &json!({}))),
+        ]
+    })
+    .after(|world| {
+        hold(world, "c8", &json!({"ipv4_pools": ["tiny"]}), "");
+        world.put("/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30", r#"{"cidr":"10.3.0.0/30"}"#);
+    })
+    .names(&["/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30"]),
+    Row::new("corrupt-pool-named", 999, "stored data cannot be used", |world| {
+        add_annotated(world, ANNOTATION_V4, &[r#"["legacy"]"#, r#"["free", "legacy"]"#])
+    })
+    .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
+    .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
+    Row::new("corrupt-pool-among-automatic-ones", 999, "stored data cannot be used", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
+    .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
+    Row::new("corrupt-binding", 999, "stored data cannot be used", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| world.put(&key::binding("fin"), r#"{"mode":"sometimes"}"#))
+    .names(&["/ringfence/v1/bindings/fin"]),
+    Row::new("corrupt-reservation", 999, "stored data cannot be used", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| world.put(&key::resource(ResourceKind::IpReservation, "printers"), "[]"))
+    .names(&["/calico/resources/v3/projectcalico.org/ipreservations/printers"]),
+];
+
+fn remove(world: &World) {
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        fs::remove_file(world.folder().join(name)).unwrap();
+    }
+}
