@@ -3,7 +3,7 @@
 # its database of advisories cannot be fetched everywhere and is judged only where DENY_ADVISORIES=1.
 set -euo pipefail
 
-version=0.18.5
+version=0.20.2
 tools=$PWD/.cache/tools
 deny=$tools/bin/cargo-deny
 if ! [ -x "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then

@@ -20,19 +20,24 @@ pub(crate) const WAIT_MS_DEFAULT: u64 = 20_000;
 /// The lock, as long as it is kept; the kernel takes it back from a process that dies.
 #[derive(Debug)]
 pub(crate) struct HostLock {
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl HostLock {
     /// Waits for the lock, and goes on without it where it cannot be had in time.
     pub(crate) fn acquire(path: &Path, wait: Duration) -> Self {
         match open(path).and_then(|file| lock(file, wait)) {
-            Ok(file) => Self { _file: Some(file) },
+            Ok(file) => Self { file: Some(file) },
             Err(error) => {
                 warn!(path = %path.display(), %error, "going on without the lock of this node");
-                Self { _file: None }
+                Self { file: None }
             }
         }
+    }
+
+    /// Says whether the lock is kept.
+    pub(crate) fn is_held(&self) -> bool {
+        self.file.is_some()
     }
 }
 
@@ -75,16 +80,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/lock");
         let held = HostLock::acquire(&path, Duration::from_secs(5));
-        assert!(held._file.is_some());
-        assert!(HostLock::acquire(&path, Duration::from_millis(20))._file.is_none());
+        assert!(held.is_held());
+        assert!(!HostLock::acquire(&path, Duration::from_millis(20)).is_held());
         let waiter = thread::spawn({
             let path = path.clone();
-            move || HostLock::acquire(&path, Duration::from_secs(20))._file.is_some()
+            move || HostLock::acquire(&path, Duration::from_secs(20)).is_held()
         });
         drop(held);
         assert!(waiter.join().unwrap());
         assert!(
-            HostLock::acquire(folder.path(), Duration::ZERO)._file.is_none(),
+            !HostLock::acquire(folder.path(), Duration::ZERO).is_held(),
             "a folder is no lock"
         );
     }

@@ -26,13 +26,13 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         match cni_plugin::run(&command).await {
-            Ok(answer) => match answer.print(&mut std::io::stdout().lock()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => {
-                    answer.undo().await;
-                    ExitCode::FAILURE
+            Ok(answer) => {
+                if answer.print(&mut std::io::stdout().lock()).is_ok() {
+                    return ExitCode::SUCCESS;
                 }
-            },
+                answer.undo().await;
+                ExitCode::FAILURE
+            }
             Err(error) => fail(&error),
         }
     })

@@ -81,19 +81,25 @@ pub(crate) enum Command {
     #[command(after_help = IPS_EXAMPLES)]
     Ips(Ips),
     /// Show how full the pools are.
-    #[command(after_help = "Examples:\n  ringfence usage\n  ringfence usage -o json | jq '.items[] | {name, free}'")]
+    #[command(
+        after_help = "Examples:\n  ringfence usage\n  ringfence usage -o json | jq '.items[] | {name, free}'"
+    )]
     Usage,
     /// Tell which pools a workload would draw from and why, or why an address was given.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Tell who holds an address, or what a pod or a handle holds.
-    #[command(after_help = "Examples:\n  ringfence who 10.20.0.70\n  ringfence who fin/batch-7x\n  ringfence who k8s-pod-network.9f2c1d")]
+    #[command(
+        after_help = "Examples:\n  ringfence who 10.20.0.70\n  ringfence who fin/batch-7x\n  ringfence who k8s-pod-network.9f2c1d"
+    )]
     Who(Who),
     /// Take addresses from those who hold them.
     #[command(after_help = RELEASE_EXAMPLES)]
     Release(Release),
     /// Judge whether the stored data is sound.
-    #[command(after_help = "Examples:\n  ringfence check\n  ringfence check -o json > findings.json")]
+    #[command(
+        after_help = "Examples:\n  ringfence check\n  ringfence check -o json > findings.json"
+    )]
     Check,
     /// Write the ranges of pools in the words of a firewall.
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
@@ -102,7 +108,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  ringfence version\n  ringfence version -o json")]
     Version,
     /// Write the completions of a shell.
-    #[command(after_help = "Examples:\n  ringfence completion bash > /etc/bash_completion.d/ringfence\n  ringfence completion zsh > ~/.zfunc/_ringfence")]
+    #[command(
+        after_help = "Examples:\n  ringfence completion bash > /etc/bash_completion.d/ringfence\n  ringfence completion zsh > ~/.zfunc/_ringfence"
+    )]
     Completion(Completion),
 }
 
@@ -160,7 +168,9 @@ pub(crate) enum PoolCommand {
     #[command(after_help = "Examples:\n  ringfence pool list\n  ringfence pool list -o json")]
     List,
     /// Show one pool.
-    #[command(after_help = "Examples:\n  ringfence pool get legacy-fin\n  ringfence pool get legacy-fin -o json")]
+    #[command(
+        after_help = "Examples:\n  ringfence pool get legacy-fin\n  ringfence pool get legacy-fin -o json"
+    )]
     Get(PoolName),
     /// Delete a pool that nobody draws from any more.
     #[command(after_help = "Examples:\n  ringfence pool delete legacy-fin")]
@@ -259,7 +269,9 @@ pub(crate) enum NamespaceCommand {
     #[command(after_help = "Examples:\n  ringfence namespace unbind fin")]
     Unbind(NamespaceName),
     /// List all bindings.
-    #[command(after_help = "Examples:\n  ringfence namespace list\n  ringfence namespace list -o json")]
+    #[command(
+        after_help = "Examples:\n  ringfence namespace list\n  ringfence namespace list -o json"
+    )]
     List,
 }
 
@@ -380,10 +392,14 @@ pub(crate) struct Release {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ExportCommand {
     /// One network in each line, as feed readers take it.
-    #[command(after_help = "Examples:\n  ringfence export plain legacy-fin\n  ringfence export plain legacy-fin fin6 --exact --out /srv/feed/fin.txt")]
+    #[command(
+        after_help = "Examples:\n  ringfence export plain legacy-fin\n  ringfence export plain legacy-fin fin6 --exact --out /srv/feed/fin.txt"
+    )]
     Plain(Export),
     /// A file for nftables: one set for each family.
-    #[command(after_help = "Examples:\n  ringfence export nft legacy-fin --table legacy_fw --name fin\n  ringfence export nft legacy-fin | nft -f -")]
+    #[command(
+        after_help = "Examples:\n  ringfence export nft legacy-fin --table legacy_fw --name fin\n  ringfence export nft legacy-fin | nft -f -"
+    )]
     Nft(ExportNft),
 }
 
@@ -460,7 +476,8 @@ mod tests {
             for line in lines.filter(|line| !line.is_empty()) {
                 assert!(line.starts_with("  ") && line.contains("ringfence "), "{path}: {line}");
             }
-            let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+            let names: Vec<String> =
+                command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             for name in names.iter().filter(|name| *name != "help") {
                 check(command.find_subcommand_mut(name).unwrap(), &format!("{path} {name}"));
             }
@@ -470,10 +487,19 @@ mod tests {
 
     #[test]
     fn what_the_examples_say_can_be_said() {
-        for line in [POOL_EXAMPLES, POOL_CREATE_EXAMPLES, APPLY_EXAMPLES, NAMESPACE_EXAMPLES, NAMESPACE_BIND_EXAMPLES,
-            IPS_EXAMPLES, EXPLAIN_EXAMPLES, RELEASE_EXAMPLES, EXPORT_EXAMPLES]
-            .iter()
-            .flat_map(|examples| examples.lines().skip(1))
+        for line in [
+            POOL_EXAMPLES,
+            POOL_CREATE_EXAMPLES,
+            APPLY_EXAMPLES,
+            NAMESPACE_EXAMPLES,
+            NAMESPACE_BIND_EXAMPLES,
+            IPS_EXAMPLES,
+            EXPLAIN_EXAMPLES,
+            RELEASE_EXAMPLES,
+            EXPORT_EXAMPLES,
+        ]
+        .iter()
+        .flat_map(|examples| examples.lines().skip(1))
         {
             let ours = line.split('|').find(|part| part.contains("ringfence ")).unwrap().trim();
             let words = ours.split_whitespace().map(|word| word.trim_matches('\''));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipam_core::inventory::Inventory;
-use ipam_core::kv::{Read, Revision, Txn};
+use ipam_core::kv::{Range, Read, Revision, Txn};
 use ipam_core::model::{DecodeError, Timestamp, key};
 use ipam_core::plan::{Request, Snapshot};
 use ipam_etcd::embedded::Create;
@@ -78,7 +78,7 @@ impl Connection {
     ///
     /// [`Cause::Store`].
     pub(crate) async fn snapshot(&self) -> Result<(Snapshot, Revision), Cause> {
-        let txn = Txn::read(key::everything().map(Read::values));
+        let txn = Txn::read(key::ROOTS.map(|root| Read::values(Range::prefix(root))));
         let reply = self.store.txn(&txn, self.deadline).await?;
         let kvs = reply.reads.into_iter().flat_map(|read| read.kvs).collect();
         Ok((Snapshot { kvs }, reply.revision))
@@ -103,7 +103,8 @@ impl Connection {
 impl Reading {
     /// Makes a report about what was read; it is not complete where something was left out.
     pub(crate) fn report<T: Item>(&self, items: Vec<T>) -> Report<T> {
-        let mut report = Report::new(self.stamp, items).with_warnings(self.warnings.iter().cloned());
+        let mut report =
+            Report::new(self.stamp, items).with_warnings(self.warnings.iter().cloned());
         report.complete = report.warnings.is_empty();
         report
     }
@@ -133,7 +134,11 @@ mod tests {
             ("/x/y.db", None),
             ("Embedded", None),
         ] {
-            assert_eq!(parse_store(text).ok(), path.map(|path| StoreSettings::embedded(Some(path))), "{text}");
+            assert_eq!(
+                parse_store(text).ok(),
+                path.map(|path| StoreSettings::embedded(Some(path))),
+                "{text}"
+            );
         }
     }
 }

@@ -73,10 +73,10 @@ fn how(cause: &Cause, code: &str) -> String {
             "run it at a terminal, or add --yes once you are sure".to_owned()
         }
         Cause::File { .. } => "name a file that you may read, or - for standard input".to_owned(),
-        Cause::Manifest(_) => {
-            "correct the manifest; nothing of it was stored".to_owned()
+        Cause::Manifest(_) => "correct the manifest; nothing of it was stored".to_owned(),
+        Cause::NetConf(_) => {
+            "correct the network configuration; the plugin would refuse it too".to_owned()
         }
-        Cause::NetConf(_) => "correct the network configuration; the plugin would refuse it too".to_owned(),
         Cause::Store(error) => of_store(error, code).to_owned(),
         Cause::GaveUp(_) => "try again when there is less going on, or raise --timeout".to_owned(),
         Cause::Refused(refusal) => of_refusal(refusal),
@@ -96,7 +96,9 @@ fn of_usage(error: &UsageError) -> String {
     match error {
         UsageError::Network { .. } => "write a network such as 10.20.0.0/24".to_owned(),
         UsageError::HostBits { masked, .. } => format!("write {masked}"),
-        UsageError::PoolList { .. } => "name pools with commas between them, such as a,b".to_owned(),
+        UsageError::PoolList { .. } => {
+            "name pools with commas between them, such as a,b".to_owned()
+        }
         UsageError::Namespace { .. } => {
             "a name is made of letters, digits, '-', '_' and '.'".to_owned()
         }
@@ -115,7 +117,9 @@ fn of_store(error: &StoreError, code: &str) -> &'static str {
         }
         StoreError::Unusable { .. } => "mend the store, or name another with --store embedded:PATH",
         StoreError::Unavailable { .. } => "try again, or raise --timeout",
-        StoreError::Indeterminate { .. } => "look before you try again: ringfence usage, ringfence check",
+        StoreError::Indeterminate { .. } => {
+            "look before you try again: ringfence usage, ringfence check"
+        }
         StoreError::Denied { .. } => "run it under a name that may use the store",
         StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => {
             "report it with the command line and the version"
@@ -126,14 +130,27 @@ fn of_store(error: &StoreError, code: &str) -> &'static str {
 fn of_refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Corrupt(_) => "see all that is damaged: ringfence check".to_owned(),
-        Refusal::Locked => "unlock it when the maintenance is over: calicoctl datastore migrate unlock".to_owned(),
-        Refusal::Pool { .. } => "correct the pool; ringfence pool create --help tells the rules".to_owned(),
-        Refusal::PoolOverlap { other, .. } => format!("choose another network; see ringfence pool get {other}"),
-        Refusal::BlockSizeClash { block, .. } => {
-            format!("use --block-size {}, or see who is there: ringfence ips --cidr {block}", block.prefix())
+        Refusal::Locked => {
+            "unlock it when the maintenance is over: calicoctl datastore migrate unlock".to_owned()
         }
-        Refusal::Immutable { .. } => "create another pool beside it: ringfence pool create NAME CIDR".to_owned(),
-        Refusal::Exists { .. } => "choose another name, or change it: ringfence apply -f FILE".to_owned(),
+        Refusal::Pool { .. } => {
+            "correct the pool; ringfence pool create --help tells the rules".to_owned()
+        }
+        Refusal::PoolOverlap { other, .. } => {
+            format!("choose another network; see ringfence pool get {other}")
+        }
+        Refusal::BlockSizeClash { block, .. } => {
+            format!(
+                "use --block-size {}, or see who is there: ringfence ips --cidr {block}",
+                block.prefix()
+            )
+        }
+        Refusal::Immutable { .. } => {
+            "create another pool beside it: ringfence pool create NAME CIDR".to_owned()
+        }
+        Refusal::Exists { .. } => {
+            "choose another name, or change it: ringfence apply -f FILE".to_owned()
+        }
         Refusal::Missing { kind: "pool", .. } | Refusal::UnknownPool { .. } => {
             "see which there are: ringfence pool list".to_owned()
         }
@@ -142,7 +159,9 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {
             format!("look at it: ringfence pool get {pool}")
         }
-        Refusal::PoolInUse { pool, .. } => format!("see who holds them: ringfence ips --pool {pool}"),
+        Refusal::PoolInUse { pool, .. } => {
+            format!("see who holds them: ringfence ips --pool {pool}")
+        }
         Refusal::PoolBound { namespaces, .. } => {
             let first = namespaces.first().map_or("NAMESPACE", String::as_str);
             format!("ringfence namespace unbind {first}")
@@ -151,14 +170,18 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::PoolNotPermitted { .. } | Refusal::NothingPermitted { .. } => {
             "see what is bound: ringfence namespace list".to_owned()
         }
-        Refusal::NoPoolSelects { .. } => "name a pool, or see which select whom: ringfence pool list".to_owned(),
+        Refusal::NoPoolSelects { .. } => {
+            "name a pool, or see which select whom: ringfence pool list".to_owned()
+        }
         Refusal::Exhausted { .. } | Refusal::StrictAffinity { .. } => {
             "see where there is room: ringfence usage".to_owned()
         }
         Refusal::BlockLimit { host, .. } | Refusal::ClaimsOff { host, .. } => {
             format!("see what it holds: ringfence ips --node {host}")
         }
-        Refusal::UnknownNode { .. } => "apply a manifest of kind Node: ringfence apply -f FILE".to_owned(),
+        Refusal::UnknownNode { .. } => {
+            "apply a manifest of kind Node: ringfence apply -f FILE".to_owned()
+        }
         Refusal::AddressOutside { ip }
         | Refusal::AddressNotPermitted { ip, .. }
         | Refusal::AddressInUse { ip, .. }
@@ -168,8 +191,12 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::GatewayInUse { gateway, .. } | Refusal::GatewayOutside { gateway, .. } => {
             format!("see who has it: ringfence who {gateway}")
         }
-        Refusal::Release(_) => "it changed since it was shown; look again and decide anew".to_owned(),
-        Refusal::Unclaimable { .. } => "see the pools and their blocks: ringfence pool list".to_owned(),
+        Refusal::Release(_) => {
+            "it changed since it was shown; look again and decide anew".to_owned()
+        }
+        Refusal::Unclaimable { .. } => {
+            "see the pools and their blocks: ringfence pool list".to_owned()
+        }
     }
 }
 

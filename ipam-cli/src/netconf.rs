@@ -7,7 +7,7 @@ use ipam_core::pool::{AddressRules, AnnotationError, Gateway, PoolList};
 use serde_json::{Map, Value};
 
 /// What a configuration says; `None` where it says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetConf {
     /// The name of the network.
     pub(crate) name: Option<String>,
@@ -35,7 +35,9 @@ impl NetConf {
         let value: Value = serde_json::from_str(text).map_err(NetConfError::NotJson)?;
         let Value::Object(top) = value else { return Err(NetConfError::NoIpam) };
         let network = match top.get("plugins") {
-            Some(Value::Array(plugins)) => plugins.iter().filter_map(Value::as_object).find(has_ipam),
+            Some(Value::Array(plugins)) => {
+                plugins.iter().filter_map(Value::as_object).find(has_ipam)
+            }
             _ => Some(&top).filter(has_ipam),
         };
         let network = network.ok_or(NetConfError::NoIpam)?;
@@ -64,6 +66,21 @@ impl NetConf {
         match family {
             Family::V4 => self.assign_ipv4,
             Family::V6 => self.assign_ipv6,
+        }
+    }
+}
+
+impl Default for NetConf {
+    /// What holds without a configuration.
+    fn default() -> Self {
+        Self {
+            name: None,
+            node: None,
+            ipv4_pools: None,
+            ipv6_pools: None,
+            assign_ipv4: None,
+            assign_ipv6: None,
+            addresses: AddressRules { exclude_edges: true, ..AddressRules::default() },
         }
     }
 }
@@ -122,7 +139,9 @@ fn wrong(field: &'static str, given: &Value, expected: &'static str) -> NetConfE
 fn text_of(field: &'static str, value: Option<&Value>) -> Result<Option<String>, NetConfError> {
     match value {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Some(Value::String(text)) => {
+            Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+        }
         Some(other) => Err(wrong(field, other, "a text")),
     }
 }
@@ -143,8 +162,10 @@ fn flag(field: &'static str, value: Option<&Value>) -> Result<Option<bool>, NetC
 }
 
 fn addresses(fields: &Fields<'_>) -> Result<AddressRules, NetConfError> {
-    let exclude_edges = flag("exclude_edges", fields.get("exclude_edges"))?.unwrap_or(true);
-    let mut rules = AddressRules { exclude_edges, ..AddressRules::default() };
+    let mut rules = NetConf::default().addresses;
+    if let Some(exclude) = flag("exclude_edges", fields.get("exclude_edges"))? {
+        rules.exclude_edges = exclude;
+    }
     let given = match fields.get("gateway") {
         None => return Ok(rules),
         Some(Value::Array(entries)) => entries.iter().collect(),
@@ -153,7 +174,9 @@ fn addresses(fields: &Fields<'_>) -> Result<AddressRules, NetConfError> {
     for entry in given {
         match entry.as_str() {
             Some("none") => {}
-            Some("first") => (rules.gateway_v4, rules.gateway_v6) = (Gateway::First, Gateway::First),
+            Some("first") => {
+                (rules.gateway_v4, rules.gateway_v6) = (Gateway::First, Gateway::First)
+            }
             Some("last") => (rules.gateway_v4, rules.gateway_v6) = (Gateway::Last, Gateway::Last),
             text => match text.and_then(|text| text.parse::<IpAddr>().ok()) {
                 Some(ip @ IpAddr::V4(_)) => rules.gateway_v4 = Gateway::Address(ip),
@@ -179,10 +202,9 @@ mod tests {
     #[test]
     fn what_stands_inside_ipam_beats_what_stands_beside_it() {
         let edges = AddressRules { exclude_edges: true, ..AddressRules::default() };
-        let empty = NetConf { addresses: edges, ..NetConf::default() };
         let v4: IpAddr = "10.0.0.1".parse().unwrap();
         for (text, expected) in [
-            (r#"{"type":"bridge","ipam":{"type":"ringfence-ipam"}}"#, empty.clone()),
+            (r#"{"type":"bridge","ipam":{"type":"ringfence-ipam"}}"#, NetConf::default()),
             (
                 r#"{"name":"net","ipv4_pools":["a"],"nodename":"n1","ipam":{"ipv4_pools":["b","b"],"ipv6_pools":["c"],"assign_ipv4":"true","assign_ipv6":false}}"#,
                 NetConf {
@@ -210,7 +232,10 @@ mod tests {
             ),
             (
                 r#"{"ipam":{"gateway":["10.0.0.1"],"nodename":" ","ipv4_pools":null}}"#,
-                NetConf { addresses: AddressRules { gateway_v4: Gateway::Address(v4), ..edges }, ..NetConf::default() },
+                NetConf {
+                    addresses: AddressRules { gateway_v4: Gateway::Address(v4), ..edges },
+                    ..NetConf::default()
+                },
             ),
         ] {
             assert_eq!(NetConf::read(text).unwrap(), expected, "{text}");
@@ -226,10 +251,19 @@ mod tests {
             (r#"{"plugins":[{"type":"bridge"}]}"#, "has no ipam section"),
             (r#"{"ipam":{"ipv4_pools":"a"}}"#, "ipv4_pools of the network configuration is wrong"),
             (r#"{"ipam":{"ipv4_pools":[]}}"#, "ipv4_pools of the network configuration is wrong"),
-            (r#"{"ipam":{"assign_ipv4":"False"}}"#, "assign_ipv4 of the network configuration is \"False\"; it must be true or false"),
-            (r#"{"ipam":{"gateway":"10.0.0"}}"#, "gateway of the network configuration is \"10.0.0\""),
+            (
+                r#"{"ipam":{"assign_ipv4":"False"}}"#,
+                "assign_ipv4 of the network configuration is \"False\"; it must be true or false",
+            ),
+            (
+                r#"{"ipam":{"gateway":"10.0.0"}}"#,
+                "gateway of the network configuration is \"10.0.0\"",
+            ),
             (r#"{"ipam":{"gateway":7}}"#, "gateway of the network configuration is 7"),
-            (r#"{"name":7,"ipam":{}}"#, "name of the network configuration is 7; it must be a text"),
+            (
+                r#"{"name":7,"ipam":{}}"#,
+                "name of the network configuration is 7; it must be a text",
+            ),
         ] {
             let error = NetConf::read(text).expect_err(text).to_string();
             assert!(error.contains(says), "{text}: {error}");

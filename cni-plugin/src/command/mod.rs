@@ -12,7 +12,7 @@ use ipam_core::model::{HandleId, Timestamp};
 use ipam_core::plan::{HandleTarget, Release, Request};
 use ipam_etcd::embedded::Create;
 use ipam_etcd::{AnyStore, drive};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::lock::HostLock;
 use crate::protocol::{
@@ -128,7 +128,8 @@ impl Session {
         request: &R,
         now: Timestamp,
     ) -> Result<R::Reply, CniError> {
-        let _lock = HostLock::acquire(&self.lock_file, self.lock_wait);
+        let lock = HostLock::acquire(&self.lock_file, self.lock_wait);
+        debug!(held = lock.is_held(), "taking a turn");
         self.drive(request, now).await
     }
 

@@ -1,8 +1,7 @@
 //! `ringfence export`: the ranges of pools in the words of a firewall.
 
 use ipam_core::inventory::PoolEntry;
-use ipam_core::pool::PoolFault;
-use ipam_core::refusal::Refusal;
+use ipam_core::refusal::{PoolFault, Refusal};
 use ipam_etcd::embedded::Create;
 
 use super::Context;
@@ -33,7 +32,8 @@ pub(super) async fn nft(context: &mut Context, args: &ExportNft) -> Result<Exit,
 
 async fn select(context: &mut Context, args: &Export) -> Result<Selection, Cause> {
     let reading = context.connect(Create::Never)?.look().await?;
-    let found = args.pools.iter().map(|name| reading.inventory.pool(name).ok_or_else(|| missing(name)));
+    let found =
+        args.pools.iter().map(|name| reading.inventory.pool(name).ok_or_else(|| missing(name)));
     let pools: Vec<&PoolEntry> = found.collect::<Result<_, _>>()?;
     let precision = if args.exact { Precision::Exact } else { Precision::Aggregate };
     let selection = Selection::of(&reading.inventory, &pools, precision).map_err(|source| {
@@ -49,7 +49,12 @@ async fn select(context: &mut Context, args: &Export) -> Result<Selection, Cause
     Ok(selection)
 }
 
-fn put(context: &mut Context, args: &Export, selection: &Selection, text: &str) -> Result<Exit, Cause> {
+fn put(
+    context: &mut Context,
+    args: &Export,
+    selection: &Selection,
+    text: &str,
+) -> Result<Exit, Cause> {
     let count = selection.ranges.to_cidrs().len();
     match &args.out {
         None => context.data(text)?,

@@ -78,7 +78,8 @@ impl Context {
 
     /// Shows a report; its warnings stand in it where it has a place for them.
     fn show<T: Item>(&mut self, report: &Report<T>) -> Result<(), Cause> {
-        let broken = |error: serde_json::Error| Cause::Bug { what: format!("a report is no JSON: {error}") };
+        let broken =
+            |error: serde_json::Error| Cause::Bug { what: format!("a report is no JSON: {error}") };
         let text = report.to_text(self.format).map_err(broken)?;
         if self.format == Format::Table {
             report.warnings.iter().for_each(|warning| self.printer.note(&warning.line()));
@@ -104,7 +105,9 @@ async fn carry_out(command: &Command, context: &mut Context) -> Result<Exit, Cau
         Command::Pool(PoolCommand::Delete(pool)) => pool::delete(context, &pool.name).await,
         Command::Apply(args) => apply::run(context, args).await,
         Command::Namespace(NamespaceCommand::Bind(args)) => namespace::bind(context, args).await,
-        Command::Namespace(NamespaceCommand::Unbind(args)) => namespace::unbind(context, &args.name).await,
+        Command::Namespace(NamespaceCommand::Unbind(args)) => {
+            namespace::unbind(context, &args.name).await
+        }
         Command::Namespace(NamespaceCommand::List) => namespace::list(context).await,
         Command::Ips(args) => ips::run(context, args).await,
         Command::Usage => usage::run(context).await,
@@ -128,7 +131,9 @@ fn task(command: &Command) -> String {
         Command::Pool(PoolCommand::Delete(pool)) => format!("delete pool {}", pool.name),
         Command::Apply(args) => format!("apply {}", args.file.display()),
         Command::Namespace(NamespaceCommand::Bind(args)) => format!("bind namespace {}", args.name),
-        Command::Namespace(NamespaceCommand::Unbind(args)) => format!("unbind namespace {}", args.name),
+        Command::Namespace(NamespaceCommand::Unbind(args)) => {
+            format!("unbind namespace {}", args.name)
+        }
         Command::Namespace(NamespaceCommand::List) => "list the bindings".to_owned(),
         Command::Ips(_) => "list addresses".to_owned(),
         Command::Usage => "show how full the pools are".to_owned(),
@@ -137,7 +142,9 @@ fn task(command: &Command) -> String {
         Command::Release(_) => "release addresses".to_owned(),
         Command::Check => "check the store".to_owned(),
         Command::Export(ExportCommand::Plain(args)) => format!("export {}", args.pools.join(", ")),
-        Command::Export(ExportCommand::Nft(args)) => format!("export {}", args.export.pools.join(", ")),
+        Command::Export(ExportCommand::Nft(args)) => {
+            format!("export {}", args.export.pools.join(", "))
+        }
         Command::Version => "tell the version".to_owned(),
         Command::Completion(_) => "write the completions".to_owned(),
     }

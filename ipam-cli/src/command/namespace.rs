@@ -27,7 +27,8 @@ pub(super) async fn bind(context: &mut Context, args: &NamespaceBind) -> Result<
     // What is told of the binding is read before it is made: nothing may fail once it exists.
     let reading = connection.look().await?;
     connection.carry_out(&Bind { tenant: name.clone(), binding: binding.clone() }).await?;
-    let warnings = Family::ALL.into_iter().filter_map(|f| unrestricted(&reading.inventory, name, &binding, f));
+    let warnings =
+        Family::ALL.into_iter().filter_map(|f| unrestricted(&reading.inventory, name, &binding, f));
     let report = Report::new(context.written(), vec![BindingItem::of(name, &binding)]);
     context.show(&report.with_warnings(warnings))?;
     Ok(Exit::Done)

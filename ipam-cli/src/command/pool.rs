@@ -93,8 +93,8 @@ fn wanted(args: &PoolCreate) -> Result<IpPool, Cause> {
     let manual = args.manual || args.purpose == Some(Purpose::Firewall);
     spec.assignment_mode = Some(if manual { "Manual" } else { "Automatic" }.to_owned());
     let pool = IpPool::new(ResourceKind::IpPool, &args.name, spec);
-    let (pool, _) = validate(pool)
-        .map_err(|source| Refusal::Pool { pool: args.name.clone(), source })?;
+    let (pool, _) =
+        validate(pool).map_err(|source| Refusal::Pool { pool: args.name.clone(), source })?;
     Ok(pool)
 }
 

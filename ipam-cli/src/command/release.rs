@@ -53,7 +53,9 @@ fn subjects(args: &args::Release) -> Result<Vec<Subject>, UsageError> {
     for (text, wants_pod) in [(&args.handle, false), (&args.pod, true)] {
         let Some(text) = text else { continue };
         let subject = Subject::read(text)?;
-        if matches!(subject, Subject::Pod { .. }) != wants_pod || matches!(subject, Subject::Address(_)) {
+        if matches!(subject, Subject::Pod { .. }) != wants_pod
+            || matches!(subject, Subject::Address(_))
+        {
             return Err(UsageError::Holder { given: text.clone() });
         }
         subjects.push(subject);
@@ -76,17 +78,16 @@ fn nobody(subjects: &[Subject], held: &[Address<'_>]) -> Vec<Released> {
 
 /// What was shown is what may be released, and nothing that took its place.
 fn target(address: &Address<'_>) -> AddressTarget {
-    let conditions = Target {
-        handle: address.handle().map(str::to_owned),
-        sequence: Some(address.sequence),
-    };
+    let conditions =
+        Target { handle: address.handle().map(str::to_owned), sequence: Some(address.sequence) };
     AddressTarget { ip: address.ip, conditions }
 }
 
 /// Asks whether to go on. The number has to be typed: it cannot be confirmed without having looked.
 fn confirm(context: &mut Context, count: usize) -> Result<(), Cause> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let why = "releasing takes addresses from running workloads, and nobody is there to confirm it";
+        let why =
+            "releasing takes addresses from running workloads, and nobody is there to confirm it";
         return Err(Cause::Unconfirmed { why });
     }
     context.printer.prompt(&format!(

@@ -56,7 +56,9 @@ impl Subject {
         let none = || UsageError::Holder { given: text.to_owned() };
         match text.split_once('/') {
             None => HandleId::new(text).map(|id| Self::Handle(id.to_string())).map_err(|_| none()),
-            Some((namespace, name)) if namespace.is_empty() || name.is_empty() || name.contains('/') => {
+            Some((namespace, name))
+                if namespace.is_empty() || name.is_empty() || name.contains('/') =>
+            {
                 Err(none())
             }
             Some((namespace, name)) => {
@@ -72,7 +74,8 @@ impl Subject {
             Self::Address(ip) => inventory.who(*ip).filter(in_use).into_iter().collect(),
             Self::Pod { namespace, name } => {
                 let is_its = |address: &Address<'_>| {
-                    address.attribute("namespace") == Some(namespace) && address.attribute("pod") == Some(name)
+                    address.attribute("namespace") == Some(namespace)
+                        && address.attribute("pod") == Some(name)
                 };
                 inventory.addresses().filter(in_use).filter(is_its).collect()
             }

@@ -78,7 +78,8 @@ mod tests {
     fn inventory(pools: &[(&str, &str)], reservations: &[(&str, &[&str])]) -> Inventory {
         let mut inventory = Inventory::default();
         for (at, (name, cidr)) in pools.iter().enumerate() {
-            let spec: IpPoolSpec = serde_json::from_value(serde_json::json!({"cidr": cidr})).unwrap();
+            let spec: IpPoolSpec =
+                serde_json::from_value(serde_json::json!({"cidr": cidr})).unwrap();
             inventory.pools.push(PoolEntry {
                 name: (*name).to_owned(),
                 stored: IpPool::new(ResourceKind::IpPool, name, spec),
@@ -87,7 +88,8 @@ mod tests {
             });
         }
         for (at, (name, cidrs)) in reservations.iter().enumerate() {
-            let spec = IpReservationSpec::new(cidrs.iter().map(|cidr| (*cidr).to_owned()).collect());
+            let spec =
+                IpReservationSpec::new(cidrs.iter().map(|cidr| (*cidr).to_owned()).collect());
             inventory.reservations.push(ReservationEntry {
                 name: (*name).to_owned(),
                 stored: IpReservation::new(ResourceKind::IpReservation, name, spec),
@@ -99,7 +101,8 @@ mod tests {
 
     #[test]
     fn selections_are_the_fewest_networks_and_know_their_serial() {
-        let pools = [("fin", "10.20.0.0/25"), ("fin-2", "10.20.0.128/25"), ("six", "2001:db8:20::/120")];
+        let pools =
+            [("fin", "10.20.0.0/25"), ("fin-2", "10.20.0.128/25"), ("six", "2001:db8:20::/120")];
         let carved = ["10.20.0.0/29", "10.20.0.250", "2001:db8:20::/125", "nonsense"];
         let inventory = inventory(&pools, &[("carved", &carved), ("elsewhere", &["10.0.0.0/16"])]);
         for (names, precision, cidrs, serial) in [
@@ -125,9 +128,11 @@ mod tests {
                 20,
             ),
         ] {
-            let pools: Vec<&PoolEntry> = names.iter().map(|name| inventory.pool(name).unwrap()).collect();
+            let pools: Vec<&PoolEntry> =
+                names.iter().map(|name| inventory.pool(name).unwrap()).collect();
             let selection = Selection::of(&inventory, &pools, precision).unwrap();
-            let texts: Vec<String> = selection.ranges.to_cidrs().iter().map(ToString::to_string).collect();
+            let texts: Vec<String> =
+                selection.ranges.to_cidrs().iter().map(ToString::to_string).collect();
             assert_eq!(texts, cidrs, "{names:?}");
             assert_eq!(selection.serial, Revision(serial), "{names:?}");
         }

@@ -36,7 +36,8 @@ pub(crate) fn nft(names: &Names, selection: &Selection) -> String {
         ),
         format!("add table inet {table}"),
     ];
-    let sets = Family::ALL.map(|family| (family, format!("inet {table} {set}_v{}", family.number())));
+    let sets =
+        Family::ALL.map(|family| (family, format!("inet {table} {set}_v{}", family.number())));
     for (family, name) in &sets {
         let kind = match family {
             Family::V4 => "ipv4_addr",
@@ -113,17 +114,17 @@ add element inet legacy_fw fin_v6 { 2001:db8:20::8/125 }
 ";
         assert_eq!(text(&BOTH), expected);
         let without = text(&["10.20.0.0/24"]);
-        assert!(without.contains("flush set inet legacy_fw fin_v6\n") && !without.contains("element inet legacy_fw fin_v6"));
+        assert!(
+            without.contains("flush set inet legacy_fw fin_v6\n")
+                && !without.contains("element inet legacy_fw fin_v6")
+        );
     }
 
     #[test]
     fn names_are_those_of_nftables() {
-        for (pool, name) in [
-            ("legacy-fin", "legacy_fin"),
-            ("a.b-c", "a_b_c"),
-            ("9to5", "_9to5"),
-            ("", "_"),
-        ] {
+        for (pool, name) in
+            [("legacy-fin", "legacy_fin"), ("a.b-c", "a_b_c"), ("9to5", "_9to5"), ("", "_")]
+        {
             assert_eq!(name_from(pool), name);
             assert!(is_name(&name_from(pool)), "{pool}");
         }
@@ -139,7 +140,13 @@ add element inet legacy_fw fin_v6 { 2001:db8:20::8/125 }
             // Not installed, or not allowed to look at the kernel's tables.
             return;
         }
-        for cidrs in [&BOTH[..], &["10.20.0.0/24"], &["::/0", "0.0.0.0/0"], &["fd00::1/128", "10.0.0.1/32"], &[]] {
+        for cidrs in [
+            &BOTH[..],
+            &["10.20.0.0/24"],
+            &["::/0", "0.0.0.0/0"],
+            &["fd00::1/128", "10.0.0.1/32"],
+            &[],
+        ] {
             let text = text(cidrs);
             assert_eq!(check_with_nft(&format!("{text}{text}")).as_deref(), Some(""), "{text}");
         }

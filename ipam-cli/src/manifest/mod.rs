@@ -10,7 +10,8 @@ use std::fmt;
 use ipam_core::ip::CidrError;
 use ipam_core::model::{IpPool, IpReservation, Node};
 use ipam_core::plan::Manifest;
-use ipam_core::pool::{PoolFault, is_resource_name, validate};
+use ipam_core::pool::{is_resource_name, validate};
+use ipam_core::refusal::PoolFault;
 use serde_json::{Map, Value};
 
 const API_VERSION: &str = "projectcalico.org/v3";
@@ -34,7 +35,8 @@ pub(crate) fn read(text: &str) -> Result<Vec<Manifest>, ManifestError> {
     for (place, document) in resources(documents)? {
         let (kind, manifest) = resource(&place, document)?;
         let name = name_of(&manifest).to_owned();
-        let same = |other: &&(Place, &'static str, Manifest)| other.1 == kind && name_of(&other.2) == name;
+        let same =
+            |other: &&(Place, &'static str, Manifest)| other.1 == kind && name_of(&other.2) == name;
         if let Some((first, ..)) = read.iter().find(same) {
             return Err(ManifestError::Repeated { place, kind, name, first: first.clone() });
         }
@@ -120,7 +122,9 @@ pub(crate) enum ManifestError {
         given: String,
     },
     /// The name cannot be one.
-    #[error("{place}: {kind} cannot be called {name:?}: a name is made of lower-case letters, digits, '-' and '.'")]
+    #[error(
+        "{place}: {kind} cannot be called {name:?}: a name is made of lower-case letters, digits, '-' and '.'"
+    )]
     Name {
         /// Where.
         place: Place,
@@ -226,8 +230,11 @@ fn resource(
         "IPPool" => {
             let pool: IpPool = serde_json::from_value(checked).map_err(misfit)?;
             let name = pool.metadata.name.clone();
-            validate(pool.clone())
-                .map_err(|source| ManifestError::Pool { place: place.clone(), pool: name, source })?;
+            validate(pool.clone()).map_err(|source| ManifestError::Pool {
+                place: place.clone(),
+                pool: name,
+                source,
+            })?;
             Manifest::Pool(Box::new(pool), None)
         }
         "IPReservation" => {

@@ -131,7 +131,10 @@ const METADATA: &[Field] = &[
 
 /// Spellings that were valid once, and what to write instead.
 const HINTS: [(&str, &str); 5] = [
-    ("spec.ipip", "this is the spelling of Calico v1, write ipipMode: Always, CrossSubnet or Never"),
+    (
+        "spec.ipip",
+        "this is the spelling of Calico v1, write ipipMode: Always, CrossSubnet or Never",
+    ),
     ("spec.nat-outgoing", "this is the spelling of Calico v1, write natOutgoing"),
     ("metadata.cidr", "this is the spelling of Calico v1, write spec.cidr"),
     ("spec.natOutGoing", "write natOutgoing"),
@@ -154,7 +157,9 @@ impl Walk<'_> {
         let mut checked = Map::new();
         for (name, shape) in fields {
             // An empty field is none, as in Go.
-            let Some(value) = object.remove(*name).filter(|value| !value.is_null()) else { continue };
+            let Some(value) = object.remove(*name).filter(|value| !value.is_null()) else {
+                continue;
+            };
             if let Some(value) = self.value(*shape, &join(path, name), value)? {
                 checked.insert((*name).to_owned(), value);
             }
@@ -165,13 +170,20 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&self, shape: Shape, path: &str, value: Value) -> Result<Option<Value>, ManifestError> {
+    fn value(
+        &self,
+        shape: Shape,
+        path: &str,
+        value: Value,
+    ) -> Result<Option<Value>, ManifestError> {
         let fault = |value: &Value, expected| Err(shape_fault(self.place, path, value, expected));
         match (shape, value) {
             (Shape::Ignored, _) => Ok(None),
             (Shape::Text, value @ Value::String(_))
             | (Shape::Flag, value @ Value::Bool(_))
-            | (Shape::NumberOrText, value @ (Value::String(_) | Value::Number(_))) => Ok(Some(value)),
+            | (Shape::NumberOrText, value @ (Value::String(_) | Value::Number(_))) => {
+                Ok(Some(value))
+            }
             (Shape::Number, value @ Value::Number(_)) if value.is_i64() || value.is_u64() => {
                 Ok(Some(value))
             }
@@ -224,7 +236,12 @@ impl Walk<'_> {
 
     fn unknown(&self, path: &str) -> ManifestError {
         let hint = HINTS.iter().find(|(spelling, _)| *spelling == path).map(|(_, hint)| *hint);
-        ManifestError::Unknown { place: self.place.clone(), kind: self.kind, path: path.to_owned(), hint }
+        ManifestError::Unknown {
+            place: self.place.clone(),
+            kind: self.kind,
+            path: path.to_owned(),
+            hint,
+        }
     }
 }
 

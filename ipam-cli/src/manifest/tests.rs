@@ -14,12 +14,21 @@ fn refusal(text: &str) -> String {
 #[test]
 fn every_form_is_read() {
     let json = r#"{"apiVersion":"projectcalico.org/v3","kind":"IPPool","metadata":{"name":"j"},"spec":{"cidr":"10.0.0.0/24"}}"#;
-    let list = format!("{V3}\nkind: IPPoolList\nitems:\n- {json}\n- {}", json.replace("\"j\"", "\"k\""));
+    let list =
+        format!("{V3}\nkind: IPPoolList\nitems:\n- {json}\n- {}", json.replace("\"j\"", "\"k\""));
     for (what, text, names) in [
         ("one document", pool("cidr: 10.20.0.0/24"), vec!["fin"]),
         ("JSON", json.to_owned(), vec!["j"]),
-        ("JSON documents", format!("{json}\n---\n{}", json.replace("\"j\"", "\"k\"")), vec!["j", "k"]),
-        ("blank documents between", format!("---\n# talk\n---\n{}---\n---\n{json}\n---\n", pool("cidr: 10.20.0.0/24")), vec!["fin", "j"]),
+        (
+            "JSON documents",
+            format!("{json}\n---\n{}", json.replace("\"j\"", "\"k\"")),
+            vec!["j", "k"],
+        ),
+        (
+            "blank documents between",
+            format!("---\n# talk\n---\n{}---\n---\n{json}\n---\n", pool("cidr: 10.20.0.0/24")),
+            vec!["fin", "j"],
+        ),
         ("a list", list, vec!["j", "k"]),
         (
             "what calicoctl prints",
@@ -61,37 +70,96 @@ fn mistakes_name_the_document_and_the_field() {
     let sound = pool("cidr: 10.20.0.0/24");
     let second = |text: &str| format!("{sound}---\n{text}");
     for (text, says) in [
-        (second(&pool("cidr: 10.9.0.0/24, nope: 1")), "document 2: spec.nope is not a field of IPPool"),
-        (pool("cidr: 10.9.0.0/24, ipip: {enabled: true}"), "spec.ipip is not a field of IPPool; this is the spelling of Calico v1, write ipipMode"),
+        (
+            second(&pool("cidr: 10.9.0.0/24, nope: 1")),
+            "document 2: spec.nope is not a field of IPPool",
+        ),
+        (
+            pool("cidr: 10.9.0.0/24, ipip: {enabled: true}"),
+            "spec.ipip is not a field of IPPool; this is the spelling of Calico v1, write ipipMode",
+        ),
         (pool("cidr: 10.9.0.0/24, nat-outgoing: true"), "write natOutgoing"),
-        (sound.replace("metadata: {", "metadata: {namespace: x, "), "document 1: metadata.namespace is not a field of IPPool"),
+        (
+            sound.replace("metadata: {", "metadata: {namespace: x, "),
+            "document 1: metadata.namespace is not a field of IPPool",
+        ),
         (format!("{sound}more: 1"), "document 1: more is not a field of IPPool"),
-        (pool("cidr: 10.9.0.0/24, blockSize: '26'"), "spec.blockSize is a text; it must be a whole number"),
-        (pool("cidr: 10.9.0.0/24, blockSize: 26.5"), "spec.blockSize is a number; it must be a whole number"),
+        (
+            pool("cidr: 10.9.0.0/24, blockSize: '26'"),
+            "spec.blockSize is a text; it must be a whole number",
+        ),
+        (
+            pool("cidr: 10.9.0.0/24, blockSize: 26.5"),
+            "spec.blockSize is a number; it must be a whole number",
+        ),
         (pool("cidr: 10.9.0.0/24, blockSize: 300"), "document 1: a value does not fit: "),
-        (pool("cidr: 10.9.0.0/24, disabled: 'yes'"), "spec.disabled is a text; it must be true or false"),
-        (pool("cidr: 10.9.0.0/24, disabled: yes"), "spec.disabled is a text; it must be true or false"),
+        (
+            pool("cidr: 10.9.0.0/24, disabled: 'yes'"),
+            "spec.disabled is a text; it must be true or false",
+        ),
+        (
+            pool("cidr: 10.9.0.0/24, disabled: yes"),
+            "spec.disabled is a text; it must be true or false",
+        ),
         (pool("cidr: 10"), "spec.cidr is a number; it must be a text"),
-        (pool("cidr: 10.9.0.0/24, allowedUses: Workload"), "spec.allowedUses is a text; it must be a list of texts"),
-        (pool("cidr: 10.9.0.0/24, allowedUses: [1]"), "spec.allowedUses is a number; it must be a list of texts"),
-        (sound.replace("name: fin", "name: fin, labels: {tier: 1}"), "metadata.labels.tier is a number; it must be a text; put it between quotes"),
-        (sound.replace("{name: fin}", "fin"), "document 1: metadata is a text; it must be a map of fields"),
+        (
+            pool("cidr: 10.9.0.0/24, allowedUses: Workload"),
+            "spec.allowedUses is a text; it must be a list of texts",
+        ),
+        (
+            pool("cidr: 10.9.0.0/24, allowedUses: [1]"),
+            "spec.allowedUses is a number; it must be a list of texts",
+        ),
+        (
+            sound.replace("name: fin", "name: fin, labels: {tier: 1}"),
+            "metadata.labels.tier is a number; it must be a text; put it between quotes",
+        ),
+        (
+            sound.replace("{name: fin}", "fin"),
+            "document 1: metadata is a text; it must be a map of fields",
+        ),
         (sound.replace("{name: fin}", "{}"), "document 1: metadata.name is missing"),
         (sound.replace("name: fin", "name: ''"), "document 1: metadata.name is missing"),
         (sound.replace("name: fin", "name: X_Y"), "the name \"X_Y\""),
         (second(&sound), "document 2: IPPool \"fin\" stands in document 1 already"),
         (sound.replace("kind: IPPool\n", ""), "document 1: kind is missing"),
-        (sound.replace("IPPool", "NetworkPolicy"), "document 1: kind NetworkPolicy is none of IPPool, IPReservation, Node"),
+        (
+            sound.replace("IPPool", "NetworkPolicy"),
+            "document 1: kind NetworkPolicy is none of IPPool, IPReservation, Node",
+        ),
         (sound.replace("IPPool", "ipPool"), "Calico v1"),
-        (sound.replace("projectcalico.org/v3", "v1"), "document 1: apiVersion is v1; it must be projectcalico.org/v3"),
-        (format!("{V3}\nkind: List\nitems: [7]"), "document 1, item 1: the item is a number; it must be a map of fields"),
+        (
+            sound.replace("projectcalico.org/v3", "v1"),
+            "document 1: apiVersion is v1; it must be projectcalico.org/v3",
+        ),
+        (
+            format!("{V3}\nkind: List\nitems: [7]"),
+            "document 1, item 1: the item is a number; it must be a map of fields",
+        ),
         (format!("{V3}\nkind: List"), "document 1: items is missing"),
-        (pool("cidr: 10.9.0.7/24"), "pool \"fin\" is not valid: cidr 10.9.0.7/24 has bits set behind its prefix; write 10.9.0.0/24"),
+        (
+            pool("cidr: 10.9.0.7/24"),
+            "pool \"fin\" is not valid: cidr 10.9.0.7/24 has bits set behind its prefix; write 10.9.0.0/24",
+        ),
         (pool("blockSize: 26"), "pool \"fin\" is not valid: cidr is not a network"),
-        (format!("{V3}\nkind: IPReservation\nmetadata: {{name: r}}\nspec: {{reservedCIDRs: [10.0.0.0/8, x]}}"), "a network of reservation \"r\" is none: \"x\""),
-        (format!("{V3}\nkind: IPReservation\nmetadata: {{name: R}}\nspec: {{}}"), "document 1: IPReservation cannot be called \"R\""),
-        (format!("{V3}\nkind: Node\nmetadata: {{name: n}}\nspec: {{bgp: {{asn: 1}}}}"), "spec.bgp.asn is not a field of Node"),
-        (format!("{V3}\nkind: Node\nmetadata: {{name: n}}\nspec: {{orchRefs: [{{node: n}}]}}"), "spec.orchRefs[0].node is not a field of Node"),
+        (
+            format!(
+                "{V3}\nkind: IPReservation\nmetadata: {{name: r}}\nspec: {{reservedCIDRs: [10.0.0.0/8, x]}}"
+            ),
+            "a network of reservation \"r\" is none: \"x\"",
+        ),
+        (
+            format!("{V3}\nkind: IPReservation\nmetadata: {{name: R}}\nspec: {{}}"),
+            "document 1: IPReservation cannot be called \"R\"",
+        ),
+        (
+            format!("{V3}\nkind: Node\nmetadata: {{name: n}}\nspec: {{bgp: {{asn: 1}}}}"),
+            "spec.bgp.asn is not a field of Node",
+        ),
+        (
+            format!("{V3}\nkind: Node\nmetadata: {{name: n}}\nspec: {{orchRefs: [{{node: n}}]}}"),
+            "spec.orchRefs[0].node is not a field of Node",
+        ),
         ("just text".to_owned(), "document 1: the document is a text; it must be a map of fields"),
         ("a: [".to_owned(), "the text is not YAML: "),
         (sound.replace("spec: {", "spec: {cidr: 10.1.0.0/24, "), "the text is not YAML: "),

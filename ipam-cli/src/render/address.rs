@@ -107,7 +107,8 @@ impl Owner {
 
 impl Item for Listed {
     const KIND: &'static str = "Address";
-    const HEADINGS: &'static [&'static str] = &["IP", "STATE", "POOL", "BLOCK", "NODE", "OWNER", "AGE"];
+    const HEADINGS: &'static [&'static str] =
+        &["IP", "STATE", "POOL", "BLOCK", "NODE", "OWNER", "AGE"];
 
     fn rows(&self) -> Vec<Vec<String>> {
         let held = &self.0;
@@ -125,7 +126,8 @@ impl Item for Listed {
 
 impl Item for Held {
     const KIND: &'static str = "Holding";
-    const HEADINGS: &'static [&'static str] = &["IP", "OWNER", "NODE", "POOL", "BLOCK", "SINCE", "HANDLE"];
+    const HEADINGS: &'static [&'static str] =
+        &["IP", "OWNER", "NODE", "POOL", "BLOCK", "SINCE", "HANDLE"];
 
     fn rows(&self) -> Vec<Vec<String>> {
         let held = &self.0;
@@ -143,7 +145,8 @@ impl Item for Held {
 
 impl Item for Explained {
     const KIND: &'static str = "Holding";
-    const HEADINGS: &'static [&'static str] = &["IP", "OWNER", "NODE", "POOL", "POOL-SOURCE", "BLOCK", "SINCE"];
+    const HEADINGS: &'static [&'static str] =
+        &["IP", "OWNER", "NODE", "POOL", "POOL-SOURCE", "BLOCK", "SINCE"];
 
     fn rows(&self) -> Vec<Vec<String>> {
         let held = &self.0;
@@ -178,8 +181,15 @@ mod tests {
     #[test]
     fn an_age_has_one_unit() {
         for (seconds, text) in [
-            (-5, "0s"), (0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86_399, "23h"),
-            (86_400, "1d"), (86_400 * 400, "400d"),
+            (-5, "0s"),
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h"),
+            (86_399, "23h"),
+            (86_400, "1d"),
+            (86_400 * 400, "400d"),
         ] {
             assert_eq!(age(seconds), text, "{seconds}");
         }
@@ -189,7 +199,11 @@ mod tests {
     fn an_owner_is_what_its_attributes_say() {
         for (handle, attributes, text) in [
             (Some("h"), &[("namespace", "fin"), ("pod", "a"), ("node", "n1")][..], Some("fin/a")),
-            (Some("h"), &[("type", "ipipTunnelAddress"), ("node", "n1")], Some("ipipTunnelAddress of n1")),
+            (
+                Some("h"),
+                &[("type", "ipipTunnelAddress"), ("node", "n1")],
+                Some("ipipTunnelAddress of n1"),
+            ),
             (Some("h"), &[("type", "Manual")], Some("Manual of -")),
             (Some("h"), &[("node", "n1")], Some("h")),
             (None, &[("node", "n1")], None),

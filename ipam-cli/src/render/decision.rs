@@ -82,16 +82,28 @@ impl Item for Decision {
     fn rows(&self) -> Vec<Vec<String>> {
         let family = format!("IPv{}", self.family);
         let row = |rule: &str, subject: &str, verdict: &str, why: &str| {
-            vec![family.clone(), rule.to_owned(), subject.to_owned(), verdict.to_owned(), why.to_owned()]
+            vec![
+                family.clone(),
+                rule.to_owned(),
+                subject.to_owned(),
+                verdict.to_owned(),
+                why.to_owned(),
+            ]
         };
         let steps = self.steps.iter();
-        let mut rows: Vec<Vec<String>> =
-            steps.map(|step| row(step.rule, &step.subject, step.verdict.word(), &step.why)).collect();
+        let mut rows: Vec<Vec<String>> = steps
+            .map(|step| row(step.rule, &step.subject, step.verdict.word(), &step.why))
+            .collect();
         if let Some(block) = &self.block {
             rows.push(row("block", &block.cidr, block.how, block.why()));
         }
         if let Some(address) = &self.address {
-            rows.push(row("address", address, "predicted", "unless another allocation comes first"));
+            rows.push(row(
+                "address",
+                address,
+                "predicted",
+                "unless another allocation comes first",
+            ));
         }
         let verdict = if self.succeeds { "succeeds" } else { "fails" };
         rows.push(row("result", "-", verdict, &self.outcome));

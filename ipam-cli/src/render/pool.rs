@@ -65,9 +65,14 @@ pub(crate) struct Created(pub(crate) PoolItem);
 
 impl PoolItem {
     /// Makes the item; a pool whose network is none has no usage.
-    pub(crate) fn of(entry: &PoolEntry, usage: Option<&Usage<'_>>, bound_namespaces: Vec<String>) -> Self {
+    pub(crate) fn of(
+        entry: &PoolEntry,
+        usage: Option<&Usage<'_>>,
+        bound_namespaces: Vec<String>,
+    ) -> Self {
         let spec = &entry.stored.spec;
-        let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
+        let or =
+            |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
         let uses = spec.allowed_uses.clone();
         let pool = entry.effective.as_ref();
         Self {
@@ -78,7 +83,11 @@ impl PoolItem {
             state: state(entry),
             mode: spec.assignment_mode.clone().unwrap_or_else(|| "Automatic".to_owned()),
             exclusive: pool.is_some_and(|pool| pool.exclusive),
-            allowed_uses: if uses.is_empty() { vec!["Workload".to_owned(), "Tunnel".to_owned()] } else { uses },
+            allowed_uses: if uses.is_empty() {
+                vec!["Workload".to_owned(), "Tunnel".to_owned()]
+            } else {
+                uses
+            },
             nat_outgoing: spec.nat_outgoing,
             ipip_mode: or(&spec.ipip_mode, "Never"),
             vxlan_mode: or(&spec.vxlan_mode, "Never"),

@@ -126,7 +126,7 @@ fn each(world: &World, name: &'static str, values: &[&str]) -> Vec<Call> {
     let calls = every_command(&conf(world, &json!({})));
     values
         .iter()
-        .flat_map(|value| calls.clone().into_iter().map(|call| call.with(name, value)))
+        .flat_map(|value| calls.clone().into_iter().map(move |call| call.with(name, value)))
         .collect()
 }
 
