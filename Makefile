@@ -20,8 +20,7 @@ setup: ## Install what the build and the tests need (Debian, root)
 	@scripts/setup.sh
 
 build: setup ## Build the two binaries as they are shipped
-	$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
-	@ls -l $(BIN)/ringfence $(BIN)/ringfence-ipam
+	@$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
 
 demo: build ## See a firewall let annotated pods through and stop the others
 	@scripts/demo.sh

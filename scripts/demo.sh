@@ -29,13 +29,12 @@ else
 fi
 failures=0
 
-# --- telling and judging --------------------------------------------------------------------------------------------
 
 say() { printf '\n%s%s%s\n' "$BOLD" "$*" "$OFF"; }
 
 run() { # prints a command and runs it
   printf '$ %s\n' "$*"
-  "$@" | sed 's/^/  /'
+  "$@"
 }
 
 expect() { # WHAT FOUND WANTED
@@ -44,7 +43,6 @@ expect() { # WHAT FOUND WANTED
   failures=$((failures + 1))
 }
 
-# --- pods -----------------------------------------------------------------------------------------------------------
 
 netconf() { # PLUGIN ANNOTATIONS EXTRA-IPAM: the configuration that a runtime would hand over
   local shape='"type": "ptp"'
@@ -74,7 +72,10 @@ annotation() { # POOLS-V4 [POOLS-V6]: the pod's annotations as JSON
 addresses() { grep -oE '"address": ?"[^"]+"' | grep -oE '[0-9a-f:.]+/[0-9]+' | cut -d/ -f1; }
 
 reaches() { # POD ADDRESS
-  ip netns exec "$1" ping -c 1 -W 1 -q "$2" >/dev/null 2>&1
+  local seconds=1
+  # A fresh IPv6 address is silent until the kernel has looked for duplicates.
+  [[ $2 == *:* ]] && seconds=4
+  ip netns exec "$1" ping -c 1 -i 0.2 -w "$seconds" -q "$2" >/dev/null 2>&1
 }
 
 create() { # NAMESPACE/POD PLUGIN ANNOTATIONS EXTRA WANTED-IPS WANTED-OUTCOME WHAT-IT-IS
@@ -96,11 +97,10 @@ create() { # NAMESPACE/POD PLUGIN ANNOTATIONS EXTRA WANTED-IPS WANTED-OUTCOME WH
     reaches "$pod" "$server" && outcome=passes shown=${GREEN}passes$OFF
     printf '  %-18s firewall: %s\n' "$ip" "$shown"
     expect "traffic of $1 from $ip" "$outcome" "$6"
-    ringfence explain "$ip" | sed 's/^/    /'
+    ringfence explain "$ip" | awk 'NR == 2 { printf "    from pool %s, chosen by %s\n", $4, $5 }'
   done
 }
 
-# --- the stage ------------------------------------------------------------------------------------------------------
 
 stage() {
   export PATH=$BIN:$PATH
@@ -137,7 +137,7 @@ link() { # INTERFACE IPV4 IPV6 [NAMESPACE]
 
 firewall() {
   ip netns exec firewall nft -f - <<'NFT'
-table inet legacy_fw {
+table inet fw {
   set fin_v4 { type ipv4_addr; flags interval; }
   set fin_v6 { type ipv6_addr; flags interval; }
   chain forward {
@@ -148,24 +148,28 @@ table inet legacy_fw {
   }
 }
 NFT
-  printf '$ ringfence export nft legacy-fin legacy-fin6 --table legacy_fw --name fin | nft -f -\n'
-  ringfence export nft legacy-fin legacy-fin6 --table legacy_fw --name fin >"$WORK/fin.nft"
-  grep '^add element' "$WORK/fin.nft" | sed 's/^/  /'
+  printf '$ ringfence export nft legacy-fin fin-v6 --table fw --name fin | nft -f -\n'
+  ringfence export nft legacy-fin fin-v6 --table fw --name fin >"$WORK/fin.nft"
+  grep '^add element' "$WORK/fin.nft"
   ip netns exec firewall nft -f "$WORK/fin.nft"
 }
 
-# --- the play -------------------------------------------------------------------------------------------------------
 
 stage
 
 say '1. An administrator defines pools and says who draws from them'
 run ringfence pool create legacy-fin 10.20.0.0/29 --block-size 30 --for firewall
-run ringfence pool create legacy-fin6 fd00:20::/64 --for firewall
-run ringfence pool create branch 10.40.0.0/24
-run ringfence pool create default 10.30.0.0/24 --node-selector 'all()'
-ringfence pool delete branch >/dev/null
+run ringfence pool create fin-v6 fd00:20::/112 --for firewall
+run ringfence pool create default 10.30.0.0/24
 run ringfence pool create branch 10.40.0.0/24 --for firewall
-run ringfence namespace bind fin --ipv4pools legacy-fin --ipv6pools legacy-fin6
+run ringfence namespace bind fin --ipv4pools legacy-fin --ipv6pools fin-v6
+printf '$ ringfence apply -f gateway.yaml   # the gateway and the edges are nobody'"'"'s\n'
+ringfence apply -f - <<'YAML'
+apiVersion: projectcalico.org/v3
+kind: IPReservation
+metadata: { name: fin-gateway }
+spec: { reservedCIDRs: [ 10.20.0.0/31, 10.20.0.7/32 ] }
+YAML
 
 say '2. The firewall learns the range, and accepts nothing else'
 firewall

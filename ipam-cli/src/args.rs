@@ -187,6 +187,7 @@ pub(crate) struct PoolName {
 
 /// A pool that is made.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct PoolCreate {
     /// How it is called.
     #[arg(value_name = "NAME")]
@@ -342,7 +343,7 @@ pub(crate) struct Explain {
     /// An annotation of the namespace.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub(crate) namespace_annotation: Vec<(String, String)>,
-    /// The pod's annotation cni.projectcalico.org/ipv4pools, such as '["legacy-fin"]'.
+    /// The pod's annotation cni.projectcalico.org/ipv4pools, a JSON list of names.
     #[arg(long, value_name = "JSON")]
     pub(crate) ipv4pools: Option<String>,
     /// The pod's annotation cni.projectcalico.org/ipv6pools.

@@ -14,8 +14,13 @@ use crate::netconf::NetConfError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
     /// The command line does not have the form that it must have.
-    #[error("{0}")]
-    CommandLine(String),
+    #[error("{message}")]
+    CommandLine {
+        /// What is wrong with it.
+        message: String,
+        /// What was probably meant.
+        tip: Option<String>,
+    },
     /// An argument has no meaning.
     #[error(transparent)]
     Usage(UsageError),
@@ -137,6 +142,17 @@ pub(crate) enum UsageError {
 }
 
 impl Cause {
+    /// Takes what clap says apart: what is wrong, and a tip where it has one; how to call the command is left out.
+    pub(crate) fn from_clap(text: &str) -> Self {
+        let said = text.split("\nUsage:").next().unwrap_or_default();
+        let (message, tip) = match said.split_once("tip: ") {
+            Some((message, tip)) => (message, Some(tip.to_owned())),
+            None => (said, None),
+        };
+        let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
+        Self::CommandLine { message, tip }
+    }
+
     /// Returns the error and what lies below it in one line.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.to_string();

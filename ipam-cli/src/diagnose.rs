@@ -49,7 +49,7 @@ fn what(task: &str, cause: &Cause) -> String {
             format!("nobody knows whether this was done: {task}")
         }
         Cause::Output(_) => format!("the result cannot be shown: {task}"),
-        Cause::CommandLine(_)
+        Cause::CommandLine { .. }
         | Cause::Usage(_)
         | Cause::Unconfirmed { .. }
         | Cause::File { .. }
@@ -67,7 +67,8 @@ fn what(task: &str, cause: &Cause) -> String {
 
 fn how(cause: &Cause, code: &str) -> String {
     match cause {
-        Cause::CommandLine(_) => "ringfence --help tells what can be said".to_owned(),
+        Cause::CommandLine { tip: Some(tip), .. } => tip.clone(),
+        Cause::CommandLine { tip: None, .. } => "add --help to see what can be said".to_owned(),
         Cause::Usage(error) => of_usage(error),
         Cause::Unconfirmed { .. } => {
             "run it at a terminal, or add --yes once you are sure".to_owned()

@@ -73,7 +73,7 @@ const fn row(exit: Exit, code: &'static str) -> Verdict {
 /// Judges an error: the one table of error codes and exit codes.
 pub(crate) fn verdict(cause: &Cause) -> Verdict {
     match cause {
-        Cause::CommandLine(_) => row(Exit::Usage, "RF-E0101"),
+        Cause::CommandLine { .. } => row(Exit::Usage, "RF-E0101"),
         Cause::Usage(_) => row(Exit::Usage, "RF-E0102"),
         Cause::Unconfirmed { .. } => row(Exit::Usage, "RF-E0103"),
         Cause::File { .. } => row(Exit::Usage, "RF-E0104"),

@@ -94,24 +94,16 @@ fn trace(verbose: u8) {
 fn tell(error: &clap::Error) -> Exit {
     let mut context = context(wanted_format(), false);
     let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let printed = context.printer.data(&text).and_then(|()| context.printer.finish());
-            printed.map_or_else(
-                |error| context.fail("show help", &Cause::Output(error)),
-                |()| Exit::Done,
-            )
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            context.printer.problem(text.trim_end());
-            Exit::Usage
-        }
-        _ => {
-            let first = text.lines().next().unwrap_or_default();
-            let message = first.strip_prefix("error: ").unwrap_or(first);
-            context.fail("understand the command line", &Cause::CommandLine(message.to_owned()))
-        }
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let printed = context.printer.data(&text).and_then(|()| context.printer.finish());
+        let failed = |error| context.fail("show help", &Cause::Output(error));
+        return printed.map_or_else(failed, |()| Exit::Done);
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        context.printer.problem(text.trim_end());
+        return Exit::Usage;
+    }
+    context.fail("understand the command line", &Cause::from_clap(&text))
 }
 
 /// Finds out how errors shall look although the command line is not understood.

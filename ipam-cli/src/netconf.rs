@@ -174,10 +174,8 @@ fn addresses(fields: &Fields<'_>) -> Result<AddressRules, NetConfError> {
     for entry in given {
         match entry.as_str() {
             Some("none") => {}
-            Some("first") => {
-                (rules.gateway_v4, rules.gateway_v6) = (Gateway::First, Gateway::First)
-            }
-            Some("last") => (rules.gateway_v4, rules.gateway_v6) = (Gateway::Last, Gateway::Last),
+            Some("first") => rules = both(rules, Gateway::First),
+            Some("last") => rules = both(rules, Gateway::Last),
             text => match text.and_then(|text| text.parse::<IpAddr>().ok()) {
                 Some(ip @ IpAddr::V4(_)) => rules.gateway_v4 = Gateway::Address(ip),
                 Some(ip @ IpAddr::V6(_)) => rules.gateway_v6 = Gateway::Address(ip),
@@ -191,12 +189,16 @@ fn addresses(fields: &Fields<'_>) -> Result<AddressRules, NetConfError> {
     Ok(rules)
 }
 
+fn both(rules: AddressRules, gateway: Gateway) -> AddressRules {
+    AddressRules { gateway_v4: gateway, gateway_v6: gateway, ..rules }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn list(names: &[&str]) -> Option<PoolList> {
-        Some(PoolList::from_names(names.iter().map(|name| (*name).to_owned()).collect()).unwrap())
+    fn list(names: &[&str]) -> PoolList {
+        PoolList::from_names(names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
     }
 
     #[test]
@@ -210,8 +212,8 @@ mod tests {
                 NetConf {
                     name: Some("net".to_owned()),
                     node: Some("n1".to_owned()),
-                    ipv4_pools: list(&["b"]),
-                    ipv6_pools: list(&["c"]),
+                    ipv4_pools: Some(list(&["b"])),
+                    ipv6_pools: Some(list(&["c"])),
                     assign_ipv4: Some(true),
                     assign_ipv6: Some(false),
                     addresses: edges,
@@ -221,7 +223,7 @@ mod tests {
                 r#"{"name":"net","plugins":[{"type":"tuning"},{"type":"ptp","ipv4_pools":["a"],"ipam":{"gateway":"first","exclude_edges":false}}]}"#,
                 NetConf {
                     name: Some("net".to_owned()),
-                    ipv4_pools: list(&["a"]),
+                    ipv4_pools: Some(list(&["a"])),
                     addresses: AddressRules {
                         exclude_edges: false,
                         gateway_v4: Gateway::First,

@@ -256,18 +256,6 @@ fn damage_inside_a_store_is_told_by_the_transaction_that_meets_it() {
     }
 }
 
-#[test]
-fn names_that_mean_something_to_sqlite_are_plain_files() {
-    for name in [":memory:", "file:store.db?mode=memory", "store.db?vfs=none", "ü # %20.db"] {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        drop(run(&open(&path), &put("a", b"1")));
-        assert!(path.is_file(), "{name}");
-        assert_eq!(run(&open(&path), &get("a")).reads[0].count, 1, "{name}");
-    }
-    EmbeddedStore::open(Path::new(""), Create::IfMissing, DEADLINE).unwrap_err();
-}
-
 /// Says how long a call was given and took, and checks that it gave up in time and blamed the lock.
 fn gave_up<T: std::fmt::Debug>(
     path: &Path,
@@ -303,6 +291,20 @@ fn a_write_gives_up_at_its_deadline_and_reads_do_not_wait() {
 
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(run(&store, &put("a", b"3")).revision.0, 3, "nothing was applied meanwhile");
+}
+
+#[test]
+fn a_call_without_time_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let store = open(&path);
+    for txn in [put("a", b"1"), get("a")] {
+        let error = block_on(store.txn(&txn, Duration::ZERO)).unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        assert!(matches!(reason(&error, &path), EmbeddedError::Late { .. }), "{error:?}");
+    }
+    let reply = run(&store, &get("a"));
+    assert_eq!((reply.revision.0, reply.reads[0].count), (1, 0));
 }
 
 #[test]

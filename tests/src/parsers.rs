@@ -149,6 +149,10 @@ pub fn annotation(data: &[u8]) {
 }
 
 /// Feeds a call of the plugin: the first line is `CNI_ARGS`, the rest stdin.
+///
+/// # Panics
+///
+/// If an error cannot be printed.
 pub fn call(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (arguments, rest) = data.split_at(end);

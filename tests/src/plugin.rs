@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::binaries::binary;
 /// One call of the plugin.
 #[derive(Clone, Debug)]
 pub struct Call {
+    program: Option<PathBuf>,
     variables: BTreeMap<&'static str, OsString>,
     /// What it is handed on stdin.
     pub stdin: Vec<u8>,
@@ -43,7 +44,14 @@ impl Call {
             ("CNI_PATH", "/usr/lib/cni".to_owned()),
         ]
         .map(|(name, value)| (name, OsString::from(value))));
-        Self { variables, stdin: netconf.to_string().into_bytes() }
+        Self { program: None, variables, stdin: netconf.to_string().into_bytes() }
+    }
+
+    /// Calls another plugin, which is to call ours.
+    #[must_use]
+    pub fn through(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
     }
 
     /// Sets a variable.
@@ -105,7 +113,8 @@ impl Call {
     /// If the process cannot be started.
     #[must_use]
     pub fn start(&self, stdout: Stdio) -> Child {
-        let mut child = Command::new(binary("ringfence-ipam"))
+        let program = self.program.clone().unwrap_or_else(|| binary("ringfence-ipam"));
+        let mut child = Command::new(program)
             .env_clear()
             .envs(&self.variables)
             .stdin(Stdio::piped())

@@ -5,7 +5,6 @@ use ipam_core::refusal::{PoolFault, Refusal};
 use ipam_etcd::embedded::Create;
 
 use super::Context;
-use super::pool::missing;
 use crate::args::{Export, ExportNft};
 use crate::cause::{Cause, UsageError};
 use crate::exit::Exit;
@@ -32,17 +31,16 @@ pub(super) async fn nft(context: &mut Context, args: &ExportNft) -> Result<Exit,
 
 async fn select(context: &mut Context, args: &Export) -> Result<Selection, Cause> {
     let reading = context.connect(Create::Never)?.look().await?;
-    let found =
-        args.pools.iter().map(|name| reading.inventory.pool(name).ok_or_else(|| missing(name)));
-    let pools: Vec<&PoolEntry> = found.collect::<Result<_, _>>()?;
+    let mut pools: Vec<&PoolEntry> = Vec::with_capacity(args.pools.len());
+    for name in &args.pools {
+        pools.push(context.pool(&reading, name)?);
+    }
     let precision = if args.exact { Precision::Exact } else { Precision::Aggregate };
     let selection = Selection::of(&reading.inventory, &pools, precision).map_err(|source| {
         Refusal::Pool { pool: args.pools.join(", "), source: PoolFault::Cidr { source } }
     })?;
     let hidden = pools.iter().flat_map(|pool| hidden(pool));
-    for warning in reading.warnings.into_iter().chain(hidden) {
-        context.printer.note(&warning.line());
-    }
+    context.warn(&reading.warnings.iter().cloned().chain(hidden).collect::<Vec<_>>());
     if selection.ranges.is_empty() && !args.allow_empty {
         return Err(Cause::NothingToExport { pools: args.pools.clone() });
     }
@@ -61,7 +59,7 @@ fn put(
         Some(path) => {
             export::replace(path, text)
                 .map_err(|source| Cause::OutFile { path: path.clone(), source })?;
-            context.printer.note(&format!("{count} networks written to {}", path.display()));
+            context.note(&format!("{} replaced; networks: {count}", path.display()));
         }
     }
     Ok(Exit::Done)

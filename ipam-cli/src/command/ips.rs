@@ -4,7 +4,6 @@ use ipam_core::inventory::Address;
 use ipam_core::ip::Cidr;
 use ipam_etcd::embedded::Create;
 
-use super::pool::missing;
 use super::{Context, network};
 use crate::args::Ips;
 use crate::cause::Cause;
@@ -15,10 +14,8 @@ use crate::render::{Holding, Listed, Warning};
 pub(super) async fn run(context: &mut Context, args: &Ips) -> Result<Exit, Cause> {
     let filter = Filter { args, cidr: args.cidr.as_deref().map(network).transpose()? };
     let reading = context.connect(Create::Never)?.look().await?;
-    if let Some(name) = &args.pool
-        && reading.inventory.pool(name).is_none()
-    {
-        return Err(missing(name).into());
+    if let Some(name) = &args.pool {
+        context.pool(&reading, name)?;
     }
     let limit = args.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut found = reading.inventory.addresses().filter(|address| filter.lets_through(address));
@@ -33,7 +30,7 @@ pub(super) async fn run(context: &mut Context, args: &Ips) -> Result<Exit, Cause
     report.complete = report.warnings.is_empty();
     context.show(&report)?;
     if report.items.is_empty() {
-        context.printer.note("no such address is in use or in cooldown");
+        context.note("no such address is in use or in cooldown");
         return Ok(Exit::No);
     }
     Ok(Exit::Done)

@@ -19,20 +19,21 @@ mod who;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use ipam_core::inventory::Usage;
+use ipam_core::inventory::{PoolEntry, Usage};
 use ipam_core::ip::Cidr;
 use ipam_core::model::Timestamp;
+use ipam_core::refusal::Refusal;
 use ipam_etcd::StoreSettings;
 use ipam_etcd::embedded::Create;
 use ipnetwork::IpNetwork;
 
 use crate::args::{Command, ExportCommand, NamespaceCommand, PoolCommand};
 use crate::cause::{Cause, UsageError};
-use crate::connect::Connection;
+use crate::connect::{Connection, Reading};
 use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::render::{Format, Item, Report, Stamp, error_object};
+use crate::render::{Format, Item, Report, Stamp, Warning, error_object, warning_object};
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -82,9 +83,37 @@ impl Context {
             |error: serde_json::Error| Cause::Bug { what: format!("a report is no JSON: {error}") };
         let text = report.to_text(self.format).map_err(broken)?;
         if self.format == Format::Table {
-            report.warnings.iter().for_each(|warning| self.printer.note(&warning.line()));
+            self.warn(&report.warnings);
         }
         self.data(&text)
+    }
+
+    /// Tells people something besides; programs read the report.
+    fn note(&mut self, text: &str) {
+        match self.format {
+            Format::Table => self.printer.note(text),
+            Format::Json => {}
+        }
+    }
+
+    /// Tells warnings that have no place in a report.
+    fn warn(&mut self, warnings: &[Warning]) {
+        for warning in warnings {
+            let line = match self.format {
+                Format::Table => warning.line(),
+                Format::Json => warning_object(warning).unwrap_or_else(|_| warning.line()),
+            };
+            self.printer.note(&line);
+        }
+    }
+
+    /// Finds a pool in what was read; if it is not there, tells what could not be read, as it may be among that.
+    fn pool<'r>(&mut self, reading: &'r Reading, name: &str) -> Result<&'r PoolEntry, Cause> {
+        if let Some(entry) = reading.inventory.pool(name) {
+            return Ok(entry);
+        }
+        self.warn(&reading.warnings);
+        Err(Refusal::Missing { kind: "pool", name: name.to_owned() }.into())
     }
 
     fn data(&mut self, text: &str) -> Result<(), Cause> {

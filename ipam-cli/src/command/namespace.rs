@@ -49,7 +49,7 @@ pub(super) async fn list(context: &mut Context) -> Result<Exit, Cause> {
     let report = reading.report(bindings.map(|(name, b)| BindingItem::of(name, b)).collect());
     context.show(&report)?;
     if report.items.is_empty() {
-        context.printer.note("no namespace is bound");
+        context.note("no namespace is bound");
     }
     Ok(Exit::Done)
 }

@@ -43,7 +43,7 @@ pub(super) async fn list(context: &mut Context) -> Result<Exit, Cause> {
     let report = reading.report(reading.inventory.pools.iter().map(item).collect());
     context.show(&report)?;
     if report.items.is_empty() {
-        context.printer.note("there is no pool; make one: ringfence pool create NAME CIDR");
+        context.note("there is no pool; make one: ringfence pool create NAME CIDR");
     }
     Ok(Exit::Done)
 }
@@ -51,7 +51,7 @@ pub(super) async fn list(context: &mut Context) -> Result<Exit, Cause> {
 /// Shows one pool.
 pub(super) async fn get(context: &mut Context, name: &str) -> Result<Exit, Cause> {
     let reading = context.connect(Create::Never)?.look().await?;
-    let entry = reading.inventory.pool(name).ok_or_else(|| missing(name))?;
+    let entry = context.pool(&reading, name)?;
     let usage = reading.inventory.usage();
     let bound = bound_namespaces(&reading.inventory, name);
     let item = PoolDetails(PoolItem::of(entry, usage_of(&usage, name), bound));
@@ -69,11 +69,6 @@ pub(super) async fn delete(context: &mut Context, name: &str) -> Result<Exit, Ca
     Ok(Exit::Done)
 }
 
-/// Makes the refusal of a pool that is not there.
-pub(super) fn missing(name: &str) -> Refusal {
-    Refusal::Missing { kind: "pool", name: name.to_owned() }
-}
-
 /// Makes the pool that the arguments describe, with every default filled in.
 fn wanted(args: &PoolCreate) -> Result<IpPool, Cause> {
     let mut spec = IpPoolSpec::default();
@@ -83,8 +78,8 @@ fn wanted(args: &PoolCreate) -> Result<IpPool, Cause> {
     spec.namespace_selector = args.namespace_selector.clone().unwrap_or_default();
     spec.disabled = args.disabled;
     spec.nat_outgoing = args.nat;
-    spec.ipip_mode = mode(args.ipip).to_owned();
-    spec.vxlan_mode = mode(args.vxlan).to_owned();
+    mode(args.ipip).clone_into(&mut spec.ipip_mode);
+    mode(args.vxlan).clone_into(&mut spec.vxlan_mode);
     spec.allowed_uses.clone_from(&args.uses);
     if args.uses.is_empty() && !spec.namespace_selector.is_empty() {
         // Nobody can tell in which namespace the end of a tunnel is.

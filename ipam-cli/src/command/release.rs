@@ -21,14 +21,14 @@ pub(super) async fn run(context: &mut Context, args: &args::Release) -> Result<E
     let reading = connection.look().await?;
     let held = held(&reading.inventory, &subjects);
     if held.is_empty() {
-        context.printer.note("nobody holds such an address; nothing was released");
+        context.note("nobody holds such an address; nothing was released");
         context.show(&reading.report(nobody(&subjects, &[])))?;
         return Ok(Exit::No);
     }
     let items = held.iter().map(|address| Held(Holding::of(address, context.now))).collect();
     let shown = reading.report(items).to_table();
     if args.yes {
-        context.printer.note(shown.trim_end());
+        context.note(shown.trim_end());
     } else {
         context.printer.problem(shown.trim_end());
         confirm(context, held.len())?;

@@ -13,7 +13,7 @@ pub(super) async fn run(context: &mut Context) -> Result<Exit, Cause> {
     let report = reading.report(reading.inventory.usage().iter().map(UsageItem::of).collect());
     context.show(&report)?;
     if report.items.is_empty() {
-        context.printer.note("there is no pool; make one: ringfence pool create NAME CIDR");
+        context.note("there is no pool; make one: ringfence pool create NAME CIDR");
     }
     Ok(Exit::Done)
 }

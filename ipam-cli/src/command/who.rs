@@ -27,7 +27,7 @@ pub(super) async fn run(context: &mut Context, args: &Who) -> Result<Exit, Cause
         Subject::Pod { namespace, name } => format!("pod {namespace}/{name} holds no address"),
         Subject::Handle(handle) => format!("handle {handle} holds no address"),
     };
-    context.printer.note(&note);
+    context.note(&note);
     Ok(Exit::No)
 }
 

@@ -29,10 +29,10 @@ pub(crate) fn nft(names: &Names, selection: &Selection) -> String {
     let cidrs = selection.ranges.to_cidrs();
     let mut lines = vec![
         format!(
-            "# ringfence export nft: pools {}; serial {}; {} networks",
-            pools.join(", "),
+            "# ringfence export nft; serial: {}; networks: {}; pools: {}",
             selection.serial,
             cidrs.len(),
+            pools.join(", "),
         ),
         format!("add table inet {table}"),
     ];
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_file_makes_flushes_and_fills_its_sets() {
         let expected = "\
-# ringfence export nft: pools legacy-fin, six; serial 412; 3 networks
+# ringfence export nft; serial: 412; networks: 3; pools: legacy-fin, six
 add table inet legacy_fw
 add set inet legacy_fw fin_v4 { type ipv4_addr; flags interval; }
 add set inet legacy_fw fin_v6 { type ipv6_addr; flags interval; }

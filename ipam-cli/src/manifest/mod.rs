@@ -72,7 +72,7 @@ pub(crate) enum ManifestError {
     #[error("the text holds no resource")]
     Empty,
     /// A resource has a field that its kind does not know.
-    #[error("{place}: {path} is not a field of {kind}{}", Hint(hint))]
+    #[error("{place}: {path} is not a field of {kind}{}", Hint(*hint))]
     Unknown {
         /// Where.
         place: Place,
@@ -104,7 +104,7 @@ pub(crate) enum ManifestError {
         path: &'static str,
     },
     /// The resource is of a kind that is not stored here.
-    #[error("{place}: kind {kind} is none of {}{}", KINDS.join(", "), Hint(hint))]
+    #[error("{place}: kind {kind} is none of {}{}", KINDS.join(", "), Hint(*hint))]
     Kind {
         /// Where.
         place: Place,
@@ -175,16 +175,19 @@ pub(crate) enum ManifestError {
     },
 }
 
-struct Hint<'a>(&'a Option<&'static str>);
+struct Hint(Option<&'static str>);
 
-impl fmt::Display for Hint<'_> {
+impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
+/// A resource that was found, with nothing of it understood yet.
+type Found = (Place, Map<String, Value>);
+
 /// Takes lists of resources apart.
-fn resources(documents: Vec<Value>) -> Result<Vec<(Place, Map<String, Value>)>, ManifestError> {
+fn resources(documents: Vec<Value>) -> Result<Vec<Found>, ManifestError> {
     let mut found = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
         let place = Place { document: at + 1, item: None };
@@ -208,11 +211,12 @@ fn resources(documents: Vec<Value>) -> Result<Vec<(Place, Map<String, Value>)>, 
     Ok(found)
 }
 
-fn object(place: &Place, what: &str, value: Value) -> Result<Map<String, Value>, ManifestError> {
-    match value {
-        Value::Object(object) => Ok(object),
-        other => Err(schema::shape_fault(place, what, &other, "a map of fields")),
+/// Takes a value as a map of fields; `path` is what it is called where it is none.
+fn object(place: &Place, path: &str, value: Value) -> Result<Map<String, Value>, ManifestError> {
+    if let Value::Object(object) = value {
+        return Ok(object);
     }
+    Err(schema::shape_fault(place, path, &value, "a map of fields"))
 }
 
 fn resource(

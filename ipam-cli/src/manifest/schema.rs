@@ -226,10 +226,8 @@ impl Walk<'_> {
         let mut checked = Vec::with_capacity(values.len());
         for (at, value) in values.into_iter().enumerate() {
             let path = format!("{path}[{at}]");
-            match value {
-                Value::Object(object) => checked.push(self.object(fields, &path, object)?),
-                other => return Err(shape_fault(self.place, &path, &other, "a map of fields")),
-            }
+            let object = super::object(self.place, &path, value)?;
+            checked.push(self.object(fields, &path, object)?);
         }
         Ok(Value::Array(checked))
     }

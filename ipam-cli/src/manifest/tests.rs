@@ -65,11 +65,20 @@ fn a_node_is_written_in_calicos_order() {
     assert_eq!(String::from_utf8(node.encode()).unwrap(), expected);
 }
 
+/// Holds that each text is refused, in one line that says what it must.
+fn check(rows: &[(String, &str)]) {
+    for (text, says) in rows {
+        let refusal = refusal(text);
+        assert!(refusal.contains(says), "{text}\n{refusal}\n{says}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+    }
+}
+
 #[test]
-fn mistakes_name_the_document_and_the_field() {
+fn a_field_that_is_not_known_or_of_another_type_is_named() {
     let sound = pool("cidr: 10.20.0.0/24");
     let second = |text: &str| format!("{sound}---\n{text}");
-    for (text, says) in [
+    check(&[
         (
             second(&pool("cidr: 10.9.0.0/24, nope: 1")),
             "document 2: spec.nope is not a field of IPPool",
@@ -110,6 +119,14 @@ fn mistakes_name_the_document_and_the_field() {
             pool("cidr: 10.9.0.0/24, allowedUses: [1]"),
             "spec.allowedUses is a number; it must be a list of texts",
         ),
+    ]);
+}
+
+#[test]
+fn a_document_that_is_no_resource_is_named() {
+    let sound = pool("cidr: 10.20.0.0/24");
+    let second = |text: &str| format!("{sound}---\n{text}");
+    check(&[
         (
             sound.replace("name: fin", "name: fin, labels: {tier: 1}"),
             "metadata.labels.tier is a number; it must be a text; put it between quotes",
@@ -137,6 +154,17 @@ fn mistakes_name_the_document_and_the_field() {
             "document 1, item 1: the item is a number; it must be a map of fields",
         ),
         (format!("{V3}\nkind: List"), "document 1: items is missing"),
+        ("just text".to_owned(), "document 1: the document is a text; it must be a map of fields"),
+        ("a: [".to_owned(), "the text is not YAML: "),
+        (sound.replace("spec: {", "spec: {cidr: 10.1.0.0/24, "), "the text is not YAML: "),
+        (String::new(), "the text holds no resource"),
+        ("---\n# nothing\n".to_owned(), "the text holds no resource"),
+    ]);
+}
+
+#[test]
+fn every_kind_keeps_its_rules() {
+    check(&[
         (
             pool("cidr: 10.9.0.7/24"),
             "pool \"fin\" is not valid: cidr 10.9.0.7/24 has bits set behind its prefix; write 10.9.0.0/24",
@@ -160,14 +188,5 @@ fn mistakes_name_the_document_and_the_field() {
             format!("{V3}\nkind: Node\nmetadata: {{name: n}}\nspec: {{orchRefs: [{{node: n}}]}}"),
             "spec.orchRefs[0].node is not a field of Node",
         ),
-        ("just text".to_owned(), "document 1: the document is a text; it must be a map of fields"),
-        ("a: [".to_owned(), "the text is not YAML: "),
-        (sound.replace("spec: {", "spec: {cidr: 10.1.0.0/24, "), "the text is not YAML: "),
-        (String::new(), "the text holds no resource"),
-        ("---\n# nothing\n".to_owned(), "the text holds no resource"),
-    ] {
-        let refusal = refusal(&text);
-        assert!(refusal.contains(says), "{text}\n{refusal}\n{says}");
-        assert_eq!(refusal.lines().count(), 1, "{refusal}");
-    }
+    ]);
 }

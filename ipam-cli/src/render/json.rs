@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Item, Report};
+use super::{Item, Report, Warning};
 use crate::diagnose::Diagnosis;
 
 /// The version of the envelope and of everything in it. Fields are added under it, and never change or go.
@@ -37,6 +37,12 @@ pub(crate) fn error_object(diagnosis: &Diagnosis) -> serde_json::Result<String> 
     })
 }
 
+/// Writes a warning that belongs to no report; its text is one line.
+pub(crate) fn warning_object(warning: &Warning) -> serde_json::Result<String> {
+    let (code, message) = (warning.code, warning.message.as_str());
+    serde_json::to_string(&AloneFace { kind: "Warning", warning: WarningFace { code, message } })
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a, T> {
@@ -54,6 +60,13 @@ struct Envelope<'a, T> {
 struct WarningFace<'a> {
     code: &'static str,
     message: &'a str,
+}
+
+#[derive(Serialize)]
+struct AloneFace<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    warning: WarningFace<'a>,
 }
 
 #[derive(Serialize)]

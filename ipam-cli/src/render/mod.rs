@@ -17,7 +17,7 @@ pub(crate) use address::{Explained, Held, Holding, Listed};
 pub(crate) use binding::BindingItem;
 pub(crate) use decision::{BlockChoice, Decision, Step, StepVerdict};
 pub(crate) use finding::FindingItem;
-pub(crate) use json::error_object;
+pub(crate) use json::{error_object, warning_object};
 pub(crate) use outcome::{Outcome, Released, Version};
 pub(crate) use pool::{Created, PoolDetails, PoolItem};
 pub(crate) use usage::UsageItem;

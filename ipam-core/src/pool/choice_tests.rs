@@ -42,22 +42,22 @@ impl Case {
     }
 
     fn pod(mut self, names: &[&str]) -> Self {
-        self.levels.pod = list(names);
+        self.levels.pod = Some(list(names));
         self
     }
 
     fn namespace(mut self, names: &[&str]) -> Self {
-        self.levels.namespace = list(names);
+        self.levels.namespace = Some(list(names));
         self
     }
 
     fn arguments(mut self, names: &[&str]) -> Self {
-        self.levels.arguments = list(names);
+        self.levels.arguments = Some(list(names));
         self
     }
 
     fn configuration(mut self, names: &[&str]) -> Self {
-        self.levels.configuration = list(names);
+        self.levels.configuration = Some(list(names));
         self
     }
 
@@ -92,8 +92,8 @@ impl Case {
     }
 }
 
-fn list(names: &[&str]) -> Option<PoolList> {
-    Some(PoolList::from_names(names.iter().map(|name| (*name).to_owned()).collect()).unwrap())
+fn list(names: &[&str]) -> PoolList {
+    PoolList::from_names(names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::{fs, io};
 
 use ipam_core::kv::{Txn, TxnReply};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 pub use error::EmbeddedError;
 use error::{Failure, told};
@@ -142,9 +142,7 @@ fn name(path: &Path) -> String {
 
 fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
     let mut connection = connect_or_create(path, create)?;
-    if connection.is_readonly("main")? {
-        return Err(Failure::Unusable(EmbeddedError::ReadOnly { path: path.to_owned() }));
-    }
+    configure(&connection)?;
     if schema::content(&mut connection, path)? == Content::Nothing {
         check_empty(path)?;
         match create {
@@ -158,34 +156,37 @@ fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
 }
 
 fn connect_or_create(path: &Path, create: Create) -> Result<Connection, Failure> {
-    match connect(path) {
-        Err(error) if !is_opened(&error) => {}
-        result => return Ok(result?),
+    if let Ok(connection) = connect(path)
+        && !connection.is_readonly("main")?
+    {
+        return Ok(connection);
     }
     if create == Create::IfMissing && fs::exists(path).is_ok_and(|exists| !exists) {
         schema::create_file(path).map_err(Failure::Unusable)?;
     }
-    // Where the file exists now, another process may have created it after the first look.
-    connect(path).map_err(|error| {
-        if is_opened(&error) {
-            Failure::Sqlite(error)
-        } else {
-            Failure::Unusable(why_not_opened(path, &error))
-        }
-    })
+    // Another process may have created the file during the first look. SQLite, which tries again read-only where
+    // it cannot open a file for writing, may even have found nothing the first time and a file the second time.
+    let connection =
+        connect(path).map_err(|error| Failure::Unusable(why_not_opened(path, &error)))?;
+    if connection.is_readonly("main")? {
+        return Err(Failure::Unusable(EmbeddedError::ReadOnly { path: path.to_owned() }));
+    }
+    Ok(connection)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    Connection::open_with_flags(path, flags)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Waiting is done here, where the deadline is known.
     connection.busy_timeout(Duration::ZERO)?;
     // The last one to close the store would move the log to the file: two more waits for the disk in every process
     // that lives for one call. Writers keep the log short instead.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Durability must not hang on how SQLite was built.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    Ok(connection)
+    connection.pragma_update(None, "synchronous", "FULL")
 }
 
 /// Looks closer at a file that SQLite takes for an empty database, before anything is written to it.
@@ -203,12 +204,6 @@ fn check_empty(path: &Path) -> Result<(), Failure> {
             Err(Failure::Unusable(EmbeddedError::NotOpened { path, source: error.into() }))
         }
     }
-}
-
-/// Says whether the file itself could be opened, so that `error` is about its content.
-fn is_opened(error: &rusqlite::Error) -> bool {
-    !matches!(error, rusqlite::Error::NulError(_))
-        && error.sqlite_error_code() != Some(ErrorCode::CannotOpen)
 }
 
 fn why_not_opened(path: &Path, error: &rusqlite::Error) -> EmbeddedError {

@@ -75,3 +75,12 @@ fn a_long_log_begins_anew() {
     let used: i64 = held.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).unwrap();
     assert!(used < 10, "{used} pages");
 }
+
+#[test]
+fn a_file_that_exists_is_never_created_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    fs::write(&path, "what it holds").unwrap();
+    schema::create_file(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"what it holds");
+}

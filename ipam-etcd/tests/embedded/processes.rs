@@ -107,6 +107,23 @@ fn many_processes_create_a_store_at_once() {
 }
 
 #[test]
+fn names_that_mean_something_to_sqlite_are_plain_files() {
+    for name in
+        [":memory:", "file:store.db", "file:store.db?mode=memory", "a?vfs=none", "ü # %20.db"]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let mut command = job("increment", Path::new(name));
+            succeed(vec![command.current_dir(dir.path()).spawn().unwrap()]);
+        }
+        let path = dir.path().join(name);
+        assert!(path.is_file(), "{name}");
+        assert_eq!(sum(&path), 2, "{name}");
+    }
+    EmbeddedStore::open(Path::new(""), Create::IfMissing, DEADLINE).unwrap_err();
+}
+
+#[test]
 fn many_threads_create_a_store_at_once() {
     for _ in 0..10 {
         let dir = tempfile::tempdir().unwrap();

@@ -142,7 +142,7 @@ fn every_source(world: &World, ip: &str) -> Vec<Call> {
     let mut in_args = conf.clone();
     in_args["args"] = json!({"cni": {"ips": [ip]}});
     vec![
-        add(&conf).with("CNI_ARGS", &format!("{pod};IP={ip}")),
+        add(&conf).with("CNI_ARGS", format!("{pod};IP={ip}")),
         with_runtime_ips(world, &json!([ip])),
         add(&in_args),
         add(&annotated(conf, &json!({ANNOTATION: json!([ip]).to_string()}))),

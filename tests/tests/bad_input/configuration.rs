@@ -136,19 +136,19 @@ pub(crate) const ROWS: &[Row] = &[
     })
     .names(&["set nodename"]),
     // Whoever can write it decides from which store addresses come.
-    Row::new("config-file-writable-by-others", 7, "config_file ", |world| with_file(world))
+    Row::new("config-file-writable-by-others", 7, "config_file ", with_file)
         .after(|world| write_file(world, "{}", 0o606))
         .names(&["can be written by its group or by others"]),
-    Row::new("config-file-writable-by-its-group", 7, "config_file ", |world| with_file(world))
+    Row::new("config-file-writable-by-its-group", 7, "config_file ", with_file)
         .after(|world| write_file(world, "{}", 0o660))
         .names(&["can be written by its group or by others"]),
-    Row::new("config-file-unreadable", 7, "config_file ", |world| with_file(world))
+    Row::new("config-file-unreadable", 7, "config_file ", with_file)
         .after(|world| write_file(world, "{", 0o600)),
-    Row::new("config-file-not-an-object", 7, "config_file ", |world| with_file(world))
+    Row::new("config-file-not-an-object", 7, "config_file ", with_file)
         .after(|world| write_file(world, "[]", 0o600)),
-    Row::new("config-file-misspelt", 7, "field \"Nodename\"", |world| with_file(world))
+    Row::new("config-file-misspelt", 7, "field \"Nodename\"", with_file)
         .after(|world| write_file(world, r#"{"Nodename": "n2"}"#, 0o600)),
-    Row::new("config-file-missing", 7, "config_file ", |world| with_file(world)),
+    Row::new("config-file-missing", 7, "config_file ", with_file),
 ];
 
 /// Asks for addresses with each value of a field.

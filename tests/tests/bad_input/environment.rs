@@ -28,6 +28,9 @@ pub(crate) const ROWS: &[Row] = &[
         each(world, "CNI_CONTAINERID", &ids)
     })
     .names(&["must start with a letter or digit"]),
+    Row::new("del-quotes-misleading-variable", 4, "CNI_IFNAME is \"", |world| {
+        vec![Call::new("DEL", "c1", &conf(world, &json!({}))).with("CNI_IFNAME", "not found")]
+    }),
     Row::new("variable-not-utf8", 4, "CNI_", |world| {
         let conf = conf(world, &json!({}));
         ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_ARGS"]

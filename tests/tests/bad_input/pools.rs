@@ -64,7 +64,9 @@ pub(crate) const ROWS: &[Row] = &[
     .after(|world| {
         world.pool("tiny-too", json!({"cidr": "10.3.0.4/32", "blockSize": 32}), None);
         let listed = json!({"ipv4_pools": ["tiny", "tiny-too"]});
-        ["c6", "c7", "c8"].iter().for_each(|container| hold(world, container, &listed, ""));
+        for container in ["c6", "c7", "c8"] {
+            hold(world, container, &listed, "");
+        }
     }),
     Row::new(
         "listed-pool-of-second-family-full",
@@ -74,7 +76,9 @@ pub(crate) const ROWS: &[Row] = &[
     )
     .after(|world| {
         let listed = json!({"ipv6_pools": ["tiny6"]});
-        ["c7", "c8"].iter().for_each(|container| hold(world, container, &listed, ""));
+        for container in ["c7", "c8"] {
+            hold(world, container, &listed, "");
+        }
     }),
     Row::new(
         "binding-annotation",
@@ -151,7 +155,9 @@ pub(crate) const ROWS: &[Row] = &[
     .after(|world| {
         configure(world, |config| config.max_blocks_per_host = 1);
         let listed = json!({"ipv4_pools": ["tiny"]});
-        ["c7", "c8"].iter().for_each(|container| hold(world, container, &listed, ""));
+        for container in ["c7", "c8"] {
+            hold(world, container, &listed, "");
+        }
     }),
     Row::new(
         "strict-affinity",

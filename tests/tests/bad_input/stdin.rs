@@ -63,6 +63,17 @@ pub(crate) const ROWS: &[Row] = &[
         }
         calls
     }),
+    // Words that are quoted back must not make a runtime take the DEL for done.
+    Row::new("del-quotes-misleading-words", 7, "the network's name is \"", |world| {
+        let mut conf = conf(world, &json!({}));
+        ["not found", "No such file or directory"]
+            .iter()
+            .map(|name| {
+                conf["name"] = json!(name);
+                Call::new("DEL", "c1", &conf)
+            })
+            .collect()
+    }),
     Row::new("ipam-missing", 7, "ipam is missing", |world| changed(world, "ipam", None)),
     Row::new("ipam-not-an-object", 7, "ipam must be an object", |world| {
         let values = [json!("ringfence-ipam"), json!([]), json!(null)];

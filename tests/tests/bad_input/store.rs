@@ -51,6 +51,10 @@ pub(crate) const ROWS: &[Row] = &[
             file.set_len(file.metadata().unwrap().len() / 2).unwrap();
         })
         .names(&["is damaged"]),
+    // What the file lost may still stand in the log, which is there to be restored.
+    Row::new("store-emptied", 7, UNUSABLE, |world| every_command(&conf(world, &json!({})))).after(
+        |world| OpenOptions::new().write(true).open(world.path()).unwrap().set_len(0).unwrap(),
+    ),
     // A writer that hangs must not keep a pod's creation longer than it was told to take.
     Row::new("store-locked", 11, UNUSABLE, |world| {
         let conf = conf(world, &json!({"timeout_ms": 300}));

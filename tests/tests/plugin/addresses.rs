@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::{ANNOTATION_V4, add, conf, del, given, held, ips, world};
 
+/// Changes a configuration.
+type Change = fn(&mut Value);
+
 const ADDRESSES: &str = "cni.projectcalico.org/ipAddrs";
 
 /// Fills a pool, and returns every address that it gave.
@@ -75,7 +78,7 @@ fn edges_gateways_and_reservations_are_never_given() {
 #[test]
 fn an_address_can_be_asked_for() {
     let plain = |_: &mut Value| ();
-    let cases: [(&str, &str, fn(&mut Value), &[&str]); 8] = [
+    let cases: [(&str, &str, Change, &[&str]); 8] = [
         ("IP of the arguments", "IP=10.2.0.7", plain, &["10.2.0.7"]),
         (
             "runtimeConfig.ips",

@@ -1,22 +1,115 @@
 //! Which pools an address comes from: the strongest source that names some, and never another pool.
 
+use std::collections::BTreeMap;
+
 use ipam_core::model::BindingMode;
 use ipam_tests::plugin::{Call, annotated};
 use ipam_tests::world::World;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{ANNOTATION_V4, ANNOTATION_V6, add, bind, conf, given, held, naming, pools, world};
 
 /// Who says what, and the pools that the addresses then come from.
 struct Case {
     rule: &'static str,
+    /// The mode of the namespace's binding, and its pools of each family.
     binding: Option<(BindingMode, &'static [&'static str], &'static [&'static str])>,
-    annotations: Value,
-    ipam: Value,
+    /// The pod's annotations for both families, `None` where it has none.
+    annotations: [Option<&'static str>; 2],
+    /// Whether the configuration names pool `a` for both.
+    is_configured: bool,
     comes_from: [&'static str; 2],
     /// What is recorded with the addresses.
     source: [&'static str; 2],
 }
+
+const DEFAULT: Option<(BindingMode, &[&str], &[&str])> =
+    Some((BindingMode::Default, &["b"], &["b6"]));
+const REQUIRED: Option<(BindingMode, &[&str], &[&str])> =
+    Some((BindingMode::Required, &["a", "b"], &["a6", "b6"]));
+
+const CASES: [Case; 10] = [
+    Case {
+        rule: "the pod's annotation beats the default binding and the configuration",
+        binding: DEFAULT,
+        annotations: [Some(r#"["c"]"#), Some(r#"["c6"]"#)],
+        is_configured: true,
+        comes_from: ["c", "c6"],
+        source: ["pod-annotation", "pod-annotation"],
+    },
+    Case {
+        rule: "the default binding beats the configuration",
+        binding: DEFAULT,
+        annotations: [None, None],
+        is_configured: true,
+        comes_from: ["b", "b6"],
+        source: ["binding", "binding"],
+    },
+    Case {
+        rule: "the configuration decides where nobody else says anything",
+        binding: None,
+        annotations: [None, None],
+        is_configured: true,
+        comes_from: ["a", "a6"],
+        source: ["netconf", "netconf"],
+    },
+    Case {
+        rule: "each family is decided by itself",
+        binding: Some((BindingMode::Default, &[], &["b6"])),
+        annotations: [Some(r#"["c"]"#), None],
+        is_configured: true,
+        comes_from: ["c", "b6"],
+        source: ["pod-annotation", "binding"],
+    },
+    Case {
+        rule: "an annotation may narrow a required binding",
+        binding: REQUIRED,
+        annotations: [Some(r#"["b"]"#), Some(r#"["b6"]"#)],
+        is_configured: false,
+        comes_from: ["b", "b6"],
+        source: ["pod-annotation", "pod-annotation"],
+    },
+    Case {
+        rule: "the configuration may narrow a required binding",
+        binding: Some((BindingMode::Required, &["b", "a"], &["b6", "a6"])),
+        annotations: [None, None],
+        is_configured: true,
+        comes_from: ["a", "a6"],
+        source: ["netconf", "netconf"],
+    },
+    Case {
+        rule: "a required binding decides where nobody narrows it",
+        binding: REQUIRED,
+        annotations: [None, None],
+        is_configured: false,
+        comes_from: ["a", "a6"],
+        source: ["binding", "binding"],
+    },
+    Case {
+        rule: "an empty annotation says nothing",
+        binding: DEFAULT,
+        annotations: [Some(""), Some("")],
+        is_configured: true,
+        comes_from: ["b", "b6"],
+        source: ["binding", "binding"],
+    },
+    Case {
+        rule: "a pool may be named by its network, with blanks around it",
+        binding: None,
+        annotations: [Some(" [ \" 10.2.0.0/24 \" ] "), Some(r#"["FD00:2:0::/112"]"#)],
+        is_configured: true,
+        comes_from: ["b", "b6"],
+        source: ["pod-annotation", "pod-annotation"],
+    },
+    Case {
+        rule: "the first pool of a list comes first",
+        binding: None,
+        annotations: [Some(r#"["c", "a"]"#), Some(r#"["b6", "a6"]"#)],
+        is_configured: false,
+        comes_from: ["c", "b6"],
+        source: ["pod-annotation", "pod-annotation"],
+    },
+];
 
 impl Case {
     fn check(&self) {
@@ -24,7 +117,12 @@ impl Case {
         if let Some((mode, v4, v6)) = self.binding {
             bind(&world, "fin", mode, v4, v6);
         }
-        let answer = add("c1", &annotated(conf(&world, &self.ipam), &self.annotations));
+        let configured = json!({"ipv4_pools": ["a"], "ipv6_pools": ["a6"]});
+        let ipam = if self.is_configured { configured } else { json!({}) };
+        let named = [ANNOTATION_V4, ANNOTATION_V6].into_iter().zip(self.annotations);
+        let annotations: BTreeMap<&str, &str> =
+            named.filter_map(|(key, text)| Some((key, text?))).collect();
+        let answer = add("c1", &annotated(conf(&world, &ipam), &json!(annotations)));
         assert_eq!(pools(&answer), self.comes_from, "{}", self.rule);
         let sources: Vec<String> = held(&world, "net.c1.eth0")
             .into_values()
@@ -36,95 +134,17 @@ impl Case {
 
 #[test]
 fn the_strongest_source_decides() {
-    let default = Some((BindingMode::Default, ["b"].as_slice(), ["b6"].as_slice()));
-    let required = Some((BindingMode::Required, ["a", "b"].as_slice(), ["a6", "b6"].as_slice()));
-    let none = json!({});
-    let annotations = json!({ANNOTATION_V4: r#"["c"]"#, ANNOTATION_V6: r#"["c6"]"#});
-    let configured = json!({"ipv4_pools": ["a"], "ipv6_pools": ["a6"]});
-    let case = |rule, binding, annotations: &Value, ipam: &Value, comes_from, source| {
-        let (annotations, ipam) = (annotations.clone(), ipam.clone());
-        Case { rule, binding, annotations, ipam, comes_from, source }.check();
-    };
-    case(
-        "the pod's annotation beats the default binding and the configuration",
-        default,
-        &annotations,
-        &configured,
-        ["c", "c6"],
-        ["pod-annotation", "pod-annotation"],
-    );
-    case(
-        "the default binding beats the configuration",
-        default,
-        &none,
-        &configured,
-        ["b", "b6"],
-        ["binding", "binding"],
-    );
-    case(
-        "the configuration decides where nobody else says anything",
-        None,
-        &none,
-        &configured,
-        ["a", "a6"],
-        ["netconf", "netconf"],
-    );
-    case(
-        "each family is decided by itself",
-        Some((BindingMode::Default, &[], &["b6"])),
-        &json!({ANNOTATION_V4: r#"["c"]"#}),
-        &configured,
-        ["c", "b6"],
-        ["pod-annotation", "binding"],
-    );
-    case(
-        "an annotation may narrow a required binding",
-        required,
-        &json!({ANNOTATION_V4: r#"["b"]"#, ANNOTATION_V6: r#"["b6"]"#}),
-        &none,
-        ["b", "b6"],
-        ["pod-annotation", "pod-annotation"],
-    );
-    case(
-        "a required binding decides where nobody narrows it",
-        required,
-        &none,
-        &none,
-        ["a", "a6"],
-        ["binding", "binding"],
-    );
-    case(
-        "an empty annotation says nothing",
-        default,
-        &json!({ANNOTATION_V4: "", ANNOTATION_V6: ""}),
-        &configured,
-        ["b", "b6"],
-        ["binding", "binding"],
-    );
-    case(
-        "a pod without annotations says nothing",
-        default,
-        &json!(null),
-        &configured,
-        ["b", "b6"],
-        ["binding", "binding"],
-    );
-    case(
-        "a pool may be named by its network, with blanks around it",
-        None,
-        &json!({ANNOTATION_V4: " [ \" 10.2.0.0/24 \" ] ", ANNOTATION_V6: r#"["FD00:2:0::/112"]"#}),
-        &configured,
-        ["b", "b6"],
-        ["pod-annotation", "pod-annotation"],
-    );
-    case(
-        "the first pool of a list comes first",
-        None,
-        &json!({ANNOTATION_V4: r#"["c", "a"]"#, ANNOTATION_V6: r#"["b6", "a6"]"#}),
-        &none,
-        ["c", "b6"],
-        ["pod-annotation", "pod-annotation"],
-    );
+    CASES.iter().for_each(Case::check);
+}
+
+#[test]
+fn a_pod_without_annotations_says_nothing() {
+    let world = world();
+    bind(&world, "fin", BindingMode::Default, &["b"], &["b6"]);
+    for (container, annotations) in [("c1", json!(null)), ("c2", json!({}))] {
+        let answer = add(container, &annotated(conf(&world, &json!({})), &annotations));
+        assert_eq!(pools(&answer), ["b", "b6"], "{annotations}");
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ fn one_address() -> World {
         ("v4", json!({"cidr": "10.1.0.0/29", "blockSize": 29})),
         ("v6", json!({"cidr": "fd00:1::/125", "blockSize": 125})),
     ]);
-    let taken = ["10.1.0.2/31", "10.1.0.4/31", "fd00:1::2/127", "fd00:1::4/127", "fd00:1::7/128"];
-    world.reserve("taken", &taken);
+    let v4 = ["10.1.0.1/32", "10.1.0.2/31", "10.1.0.4/31"];
+    let v6 = ["fd00:1::1/128", "fd00:1::2/127", "fd00:1::4/127", "fd00:1::7/128"];
+    world.reserve("taken", &[&v4[..], &v6[..]].concat());
     world
 }
 

@@ -38,11 +38,11 @@ async fn address(context: &mut Context, ip: IpAddr) -> Result<Exit, Cause> {
     let items = held.iter().map(|a| Explained(Holding::of(a, context.now))).collect();
     context.show(&reading.report(items))?;
     let Some(address) = held else {
-        context.printer.note(&who::absence(&reading.inventory, ip));
+        context.note(&who::absence(&reading.inventory, ip));
         return Ok(Exit::No);
     };
     if address.attribute("pool-source").is_none() {
-        context.printer.note("nobody recorded why: another program gave this address");
+        context.note("nobody recorded why: another program gave this address");
     }
     Ok(Exit::Done)
 }
@@ -55,7 +55,7 @@ async fn workload(context: &mut Context, args: &args::Explain) -> Result<Exit, C
     };
     let question = Question::read(args, conf, host_name)?;
     for key in &question.unread {
-        context.printer.note(&format!("annotation {key} names no pools and is not read"));
+        context.note(&format!("annotation {key} names no pools and is not read"));
     }
     let connection = context.connect(Create::Never)?;
     let reading = connection.look().await?;
@@ -66,7 +66,7 @@ async fn workload(context: &mut Context, args: &args::Explain) -> Result<Exit, C
         exits.push(exit);
     }
     context.show(&reading.report(decisions))?;
-    context.printer.note("this holds for workloads created from now on; nothing was changed");
+    context.note("this holds for workloads created from now on; nothing was changed");
     // All families or none: what is wrong beats what is only full.
     let worst = [Exit::No, Exit::Full].into_iter().find(|exit| exits.contains(exit));
     Ok(worst.unwrap_or(Exit::Done))

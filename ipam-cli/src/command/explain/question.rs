@@ -52,7 +52,7 @@ impl Question {
         let tenant = args.namespace.clone().map(Tenant::Namespace).or_else(network);
         let handle = HandleId::new("ringfence-explain")
             .map_err(|error| Cause::Bug { what: error.to_string() })?;
-        Ok(Self { tenant, conf, unread, node, handle, pod, namespace })
+        Ok(Self { conf, unread, node, tenant, handle, pod, namespace })
     }
 
     /// Returns what each level says about a family.
@@ -136,124 +136,5 @@ fn annotation(
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-    use ipam_core::inventory::PoolEntry;
-    use ipam_core::kv::Revision;
-    use ipam_core::model::{IpPool, IpPoolSpec, ResourceKind};
-    use ipam_core::pool::Pool;
-
-    use super::*;
-    use crate::args::{Arguments, Command};
-
-    fn explain(words: &[&str]) -> args::Explain {
-        let words = ["ringfence", "explain"].iter().chain(words);
-        match Arguments::try_parse_from(words).unwrap().command {
-            Command::Explain(args) => args,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn question(words: &[&str], conf: &str) -> Question {
-        let conf = if conf.is_empty() { NetConf::default() } else { NetConf::read(conf).unwrap() };
-        Question::read(&explain(words), conf, || Ok("this-machine".to_owned())).unwrap()
-    }
-
-    #[test]
-    fn the_node_and_the_tenant_are_those_that_are_named() {
-        const CONF: &str = r#"{"name":"net","ipam":{"nodename":"conf-node"}}"#;
-        for (words, conf, node, tenant) in [
-            (&[][..], "", "this-machine", None),
-            (&[], CONF, "conf-node", Some("network net")),
-            (&["--node", "n1", "--namespace", "fin"], CONF, "n1", Some("namespace fin")),
-        ] {
-            let question = question(words, conf);
-            assert_eq!(question.node, node, "{words:?}");
-            assert_eq!(
-                question.tenant.as_ref().map(ToString::to_string).as_deref(),
-                tenant,
-                "{words:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_level_says_what_it_was_given() {
-        let names = |list: &Option<PoolList>| {
-            list.as_ref().map(|list| list.entries().join(",")).unwrap_or_default()
-        };
-        let key = "cni.projectcalico.org/ipv4pools";
-        let pod = format!(r#"{key}=["a"]"#);
-        let namespace = format!(r#"{key}=["b"]"#);
-        let conf = r#"{"ipam":{"ipv4_pools":["c"],"ipv6_pools":["d"]}}"#;
-        for (words, v4, v6) in [
-            (vec![], ["", "", "c"], ["", "", "d"]),
-            (vec!["--pod-annotation", &pod], ["a", "", "c"], ["", "", "d"]),
-            (
-                vec!["--namespace-annotation", &namespace, "--pod-annotation", "x=y"],
-                ["", "b", "c"],
-                ["", "", "d"],
-            ),
-            (
-                vec!["--ipv4pools", r#"["e"]"#, "--ipv6pools", r#"["f"]"#],
-                ["e", "", "c"],
-                ["f", "", "d"],
-            ),
-            (vec!["--ipv4pools", ""], ["", "", "c"], ["", "", "d"]),
-        ] {
-            let question = question(&words, conf);
-            for (family, expected) in [(Family::V4, v4), (Family::V6, v6)] {
-                let levels = question.levels(family).unwrap();
-                let found =
-                    [names(&levels.pod), names(&levels.namespace), names(&levels.configuration)];
-                assert_eq!(found, expected, "{words:?} {family}");
-            }
-            assert_eq!(question.unread.len(), usize::from(words.contains(&"x=y")), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn mistakes_are_those_of_the_plugin_or_of_the_command_line() {
-        let question = question(&["--ipv4pools", "[a]"], "");
-        let mistake = question.levels(Family::V4).unwrap_err();
-        assert_eq!(
-            mistake,
-            "annotation cni.projectcalico.org/ipv4pools of the pod is not JSON; write [\"a\"]"
-        );
-        assert!(question.levels(Family::V6).is_ok());
-        let both = ["--ipv4pools", "", "--pod-annotation", "cni.projectcalico.org/ipv4pools=[]"];
-        let read = Question::read(&explain(&both), NetConf::default(), || Ok(String::new()));
-        assert!(matches!(read, Err(Cause::Usage(UsageError::Twice { .. }))));
-    }
-
-    #[test]
-    fn families_are_those_that_are_named_or_have_an_enabled_pool() {
-        let pool = |name: &str, cidr: &str, disabled: bool| {
-            let value = serde_json::json!({"cidr": cidr, "disabled": disabled});
-            let spec: IpPoolSpec = serde_json::from_value(value).unwrap();
-            let stored = IpPool::new(ResourceKind::IpPool, name, spec);
-            let (name, effective) = (name.to_owned(), Pool::read(&stored, false));
-            PoolEntry { name, stored, effective, mod_revision: Revision(2) }
-        };
-        let (v4, v6) =
-            (|off| pool("four", "10.0.0.0/24", off), |off| pool("six", "fd00::/64", off));
-        let conf = |assigns: &str| format!(r#"{{"ipam":{{{assigns}}}}}"#);
-        for (pools, words, assigns, expected) in [
-            (vec![v4(false), v6(false)], &[][..], "", "IPv4 IPv6"),
-            (vec![v4(false), v6(true)], &[], "", "IPv4"),
-            (vec![v4(true), v6(false)], &[], "", "IPv6"),
-            (vec![], &[], "", "IPv4"),
-            (vec![v4(false)], &["--ipv6"], "", "IPv6"),
-            (vec![], &["--ipv6", "--ipv4"], "", "IPv4 IPv6"),
-            (vec![v4(false)], &[], r#""assign_ipv6":"true""#, "IPv4 IPv6"),
-            (vec![v4(false), v6(false)], &[], r#""assign_ipv4":false"#, "IPv6"),
-            (vec![v4(false), v6(false)], &["--ipv4"], r#""assign_ipv4":false"#, "IPv4"),
-        ] {
-            let inventory = Inventory { pools, ..Inventory::default() };
-            let conf = NetConf::read(&conf(assigns)).unwrap();
-            let found = families(&explain(words), &conf, &inventory);
-            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-            assert_eq!(found.join(" "), expected, "{words:?} {assigns}");
-        }
-    }
-}
+#[path = "question_tests.rs"]
+mod tests;

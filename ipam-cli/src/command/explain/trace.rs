@@ -22,7 +22,10 @@ pub(super) fn granted(
     for decision in &assigned.decisions {
         steps.push(kept("level", decision.level.word(), decision.named_by.clone()));
         steps.extend(overruled(family, decision.level, levels, binding));
-        steps.extend(decision.held_to.as_ref().map(|tenant| held_to(family, tenant, binding)));
+        if decision.level != Level::RequiredBinding {
+            let tenant = decision.held_to.as_ref();
+            steps.extend(tenant.map(|tenant| held_to(family, tenant, binding)));
+        }
         steps.extend(decision.pools.iter().map(|pool| kept_pool(pool, decision.level, inventory)));
         steps.extend(decision.dropped.iter().map(dropped_pool));
         pools.extend(decision.pools.iter().cloned());

@@ -1,0 +1,12 @@
+//! Whole stories with the real program on a store of its own.
+
+#[cfg(test)]
+mod cli {
+    mod addresses;
+    mod explain;
+    mod export;
+    mod pools;
+    mod store;
+    mod story;
+    mod streams;
+}
