@@ -17,8 +17,6 @@ pub(super) async fn run(context: &mut Context) -> Result<Exit, Cause> {
     let grave = findings.iter().filter(|finding| finding.rule.severity() != Severity::Note).count();
     let notes = findings.len() - grave;
     let keys = snapshot.kvs.len();
-    context
-        .printer
-        .note(&format!("{keys} keys at revision {revision}: {grave} findings, {notes} notes"));
+    context.note(&format!("{keys} keys at revision {revision}: {grave} findings, {notes} notes"));
     Ok(if grave > 0 { Exit::No } else { Exit::Done })
 }

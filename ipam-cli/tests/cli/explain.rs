@@ -32,7 +32,7 @@ fn what_is_explained_is_what_happens() {
         assert_eq!((code, &told["kind"]), (0, &json!("DecisionList")), "{told}");
         let revision = machine.json(&["check"]).1["revision"].clone();
         assert_eq!(told["revision"], revision, "an explanation changes nothing");
-        let pod = format!("{node}-{number}-{}", revision);
+        let pod = format!("{node}-{number}-{revision}");
         let given = machine.try_assign(node, &pod, family, pools).unwrap();
         let decision = &told["items"][0];
         assert_eq!(decision["address"], given.addresses[0].ip.to_string(), "{args:?}");

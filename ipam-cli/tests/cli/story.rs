@@ -126,6 +126,7 @@ impl Machine {
     pub(crate) fn json(&self, args: &[&str]) -> (i32, Value) {
         let args: Vec<&str> = args.iter().copied().chain(["-o", "json"]).collect();
         let run = self.run(&args);
+        assert_eq!(run.stderr, "", "{args:?}: programs are told everything in the object");
         let value =
             serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{args:?}: {run:?}"));
         (run.code, value)

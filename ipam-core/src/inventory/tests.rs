@@ -59,6 +59,9 @@ fn sound(rows: &[Row]) -> Inventory {
 const ON_N1: &str = r#"{"handle_id":"h1","secondary":{"node":"n1","namespace":"fin","pod":"a","timestamp":"2026-08-22 10:16:02.5 +0000 UTC"}}"#;
 const ON_N2: &str = r#"{"handle_id":"h2","secondary":{"node":"n2"}}"#;
 const NOWHERE: &str = r#"{"handle_id":"h3"}"#;
+/// Against the rules, but it has been seen: a released address that still names its owner.
+const COOLING_ON_N2: &str =
+    r#"{"releasedAt":"1970-01-01T00:00:50Z","handle_id":"h4","secondary":{"node":"n2"}}"#;
 const COOLING: &str = r#"{"releasedAt":"1970-01-01T00:00:50Z"}"#;
 
 #[test]
@@ -70,6 +73,11 @@ fn usage_counts_each_address_once() {
     for (what, rows, expected) in [
         ("an empty pool", vec![fin()], (0, 0, 0, 0, 0, 16, 0)),
         ("a full block of n1", vec![fin(), used(n1)], (3, 1, 0, 0, 1, 12, 1)),
+        (
+            "an address in cooldown that names a node",
+            vec![fin(), block("10.0.0.0/30", n1, &[COOLING_ON_N2])],
+            (0, 1, 0, 0, 0, 15, 1),
+        ),
         ("a block that was given up", vec![fin(), used("null")], (3, 1, 0, 0, 0, 12, 1)),
         ("a block of no node", vec![fin(), used(r#""virtual:lb""#)], (3, 1, 0, 0, 0, 12, 1)),
         (

@@ -13,14 +13,12 @@ mod holder;
 mod release;
 mod release_address;
 mod resources;
+mod rules;
 mod seek;
 mod snapshot;
 mod verify;
 
-pub use assign::{
-    AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, NodeRule, PoolOrder,
-    Replay, Rules, Want,
-};
+pub use assign::{AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, Want};
 pub use bind::{Bind, Unbind};
 pub use claim::ClaimBlocks;
 pub use held::{Held, HeldAddress};
@@ -28,6 +26,7 @@ pub use holder::Holder;
 pub use release::{HandleTarget, Release};
 pub use release_address::{AddressTarget, ReleaseAddresses, Released};
 pub use resources::{Applied, ApplyResources, DeletePool, Manifest, Outcome as ApplyOutcome};
+pub use rules::{NodeRule, PoolOrder, Replay, Rules};
 pub use seek::How;
 pub use snapshot::{ReadAll, Snapshot};
 pub use verify::{Mismatch, Verify};

@@ -8,9 +8,9 @@ use crate::model::{Affinity, Attributes, Block, Owner, Timestamp, key};
 use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
-use super::assign::{PoolOrder, Rules};
 use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate};
 use super::facts::Facts;
+use super::rules::{PoolOrder, Rules};
 use super::{Holder, Planned};
 
 /// How many blocks of other owners are read at once.

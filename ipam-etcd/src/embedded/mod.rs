@@ -142,14 +142,19 @@ fn name(path: &Path) -> String {
 
 fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
     let mut connection = connect_or_create(path, create)?;
+    // The first statement creates a missing log, so this has to be looked up before.
+    let has_log = has_log(&connection);
     configure(&connection)?;
-    if schema::content(&mut connection, path)? == Content::Nothing {
-        check_empty(path)?;
-        match create {
-            Create::IfMissing => schema::create(&mut connection, path)?,
-            Create::Never => {
+    match schema::content(&mut connection, path)? {
+        Content::Store if has_log => {}
+        // Another program has removed the log, as SQLite does with its last connection by default.
+        Content::Store => schema::sync_new_log(path)?,
+        Content::Nothing => {
+            check_empty(path)?;
+            if create == Create::Never {
                 return Err(Failure::Unusable(EmbeddedError::Missing { path: path.to_owned() }));
             }
+            schema::create(&mut connection, path)?;
         }
     }
     Ok(connection)
@@ -187,6 +192,11 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Durability must not hang on how SQLite was built.
     connection.pragma_update(None, "synchronous", "FULL")
+}
+
+fn has_log(connection: &Connection) -> bool {
+    // SQLite's own path is free of symbolic links, and the log lies next to the real file.
+    connection.path().is_some_and(|path| fs::exists(format!("{path}-wal")).unwrap_or(false))
 }
 
 /// Looks closer at a file that SQLite takes for an empty database, before anything is written to it.

@@ -1,6 +1,6 @@
 //! The layout of the file: how a store is recognised, and how one comes into being.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::{io, mem};
@@ -66,7 +66,7 @@ pub(super) fn content(connection: &mut Connection, path: &Path) -> Result<Conten
     Err(Failure::Unusable(EmbeddedError::Foreign { path: path.to_owned(), application_id }))
 }
 
-/// Creates an empty file that only its owner may read, and the directory above it.
+/// Creates an empty file that only its owner may read, and the directories above it.
 ///
 /// An empty file is an empty database, so whoever finds it goes on from there. The process that creates it can be
 /// killed at any instant.
@@ -76,8 +76,12 @@ pub(super) fn content(connection: &mut Connection, path: &Path) -> Result<Conten
 /// [`EmbeddedError::NotCreated`].
 pub(super) fn create_file(path: &Path) -> Result<(), EmbeddedError> {
     let not_created = |source| EmbeddedError::NotCreated { path: path.to_owned(), source };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    let above: Vec<&Path> = path.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
+    if let Some(parent) = above.first() {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(not_created)?;
+    }
+    for directory in above {
+        sync_entry(directory).map_err(not_created)?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
@@ -110,10 +114,31 @@ pub(super) fn create(connection: &mut Connection, path: &Path) -> Result<(), Fai
     if header_field(&transaction, "application_id")? != 0 {
         return Ok(());
     }
+    // The transaction has created the log, and nobody can store anything before it is committed.
+    sync_new_log(path)?;
     transaction.execute_batch(TABLES)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit().map_err(Failure::Commit)
+}
+
+/// Makes the names of the file and of its new log durable.
+///
+/// SQLite would do so with the first commit of every process, since it does not know who created the log: a second
+/// wait for the disk in every process that commits once. A build with `SQLITE_DISABLE_DIRSYNC` leaves it to this
+/// function, which is only needed where the log did not exist before.
+///
+/// # Errors
+///
+/// [`Failure::Unusable`] with [`EmbeddedError::NotCreated`].
+pub(super) fn sync_new_log(path: &Path) -> Result<(), Failure> {
+    sync_entry(path).map_err(|source| {
+        Failure::Unusable(EmbeddedError::NotCreated { path: path.to_owned(), source })
+    })
+}
+
+fn sync_entry(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 fn format(connection: &Connection, path: &Path) -> Result<Content, Failure> {
