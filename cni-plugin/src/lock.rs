@@ -88,9 +88,6 @@ mod tests {
         });
         drop(held);
         assert!(waiter.join().unwrap());
-        assert!(
-            !HostLock::acquire(folder.path(), Duration::ZERO).is_held(),
-            "a folder is no lock"
-        );
+        assert!(!HostLock::acquire(folder.path(), Duration::ZERO).is_held(), "a folder is no lock");
     }
 }

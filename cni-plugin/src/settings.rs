@@ -91,11 +91,6 @@ impl Fields {
     pub(crate) fn collect(netconf: &Netconf) -> Result<Self, CniError> {
         refuse_other_case(&netconf.ipam, &[&OWN_FIELDS, &SHARED_FIELDS])?;
         refuse_other_case(&netconf.top, &[&SHARED_FIELDS])?;
-        for name in netconf.ipam.keys() {
-            if !OWN_FIELDS.iter().chain(&SHARED_FIELDS).any(|known| known == name) {
-                warn!(field = %name, "unknown field in ipam");
-            }
-        }
         let file = match netconf.ipam.get("config_file") {
             Some(Value::String(path)) => read_file(Path::new(path), true)?,
             Some(_) => return Err(invalid("config_file", "must be the path of a file")),
@@ -104,6 +99,15 @@ impl Fields {
         let fields = Self { ipam: netconf.ipam.clone(), top: netconf.top.clone(), file };
         fields.refuse_other_modes(&netconf.upper_type)?;
         Ok(fields)
+    }
+
+    /// Tells of fields that nobody knows; they may be meant for a later version.
+    pub(crate) fn warn_of_unknown(&self) {
+        let known =
+            |name: &str| OWN_FIELDS.iter().chain(&SHARED_FIELDS).any(|known| *known == name);
+        for name in self.ipam.keys().filter(|name| !known(name)) {
+            warn!(field = %name, "unknown field in ipam");
+        }
     }
 
     /// Decides which store is meant; it is never guessed.

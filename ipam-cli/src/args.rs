@@ -32,13 +32,16 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// Above the options that hold for every command.
+const GLOBAL: &str = "Options of every command";
+
 /// What holds for every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Globals {
     /// Which store: `embedded`, or `embedded:PATH`.
     #[arg(
         long,
-        global = true,
+        global = true, help_heading = GLOBAL,
         env = "RINGFENCE_STORE",
         value_name = "STORE",
         default_value = STORE_DEFAULT,
@@ -46,22 +49,22 @@ pub(crate) struct Globals {
     )]
     pub(crate) store: StoreSettings,
     /// How to show what is told.
-    #[arg(short, long, global = true, value_enum, default_value_t)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, value_enum, default_value_t)]
     pub(crate) output: Format,
     /// How long to wait for the store, in seconds.
     #[arg(
         long,
-        global = true,
+        global = true, help_heading = GLOBAL,
         value_name = "SECONDS",
         default_value_t = 5,
         value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     pub(crate) timeout: u64,
     /// Print data and errors only.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Tell each step on standard error; twice for more.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 

@@ -8,6 +8,7 @@ use ipam_core::model::{DecodeError, Timestamp, key};
 use ipam_core::plan::{Request, Snapshot};
 use ipam_etcd::embedded::Create;
 use ipam_etcd::{AnyStore, Store, StoreSettings, drive};
+use tracing::debug;
 
 use crate::cause::Cause;
 use crate::render::{Item, Report, Stamp, Warning};
@@ -57,7 +58,9 @@ impl Connection {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Self, Cause> {
-        Ok(Self { store: settings.open(create, deadline)?, deadline, now })
+        let store = settings.open(create, deadline)?;
+        debug!(store = store.name(), "opened");
+        Ok(Self { store, deadline, now })
     }
 
     /// Carries a request out.
@@ -66,7 +69,9 @@ impl Connection {
     ///
     /// [`Cause::Refused`], [`Cause::Store`] and [`Cause::GaveUp`].
     pub(crate) async fn carry_out<R: Request>(&self, request: &R) -> Result<R::Reply, Cause> {
-        Ok(drive(&self.store, request, self.now, self.deadline).await?.reply)
+        let driven = drive(&self.store, request, self.now, self.deadline).await?;
+        debug!(round_trips = driven.round_trips, conflicts = driven.conflicts, "carried out");
+        Ok(driven.reply)
     }
 
     /// Reads everything at one revision.
@@ -80,7 +85,8 @@ impl Connection {
     pub(crate) async fn snapshot(&self) -> Result<(Snapshot, Revision), Cause> {
         let txn = Txn::read(key::ROOTS.map(|root| Read::values(Range::prefix(root))));
         let reply = self.store.txn(&txn, self.deadline).await?;
-        let kvs = reply.reads.into_iter().flat_map(|read| read.kvs).collect();
+        let kvs: Vec<_> = reply.reads.into_iter().flat_map(|read| read.kvs).collect();
+        debug!(revision = reply.revision.0, keys = kvs.len(), "read everything");
         Ok((Snapshot { kvs }, reply.revision))
     }
 

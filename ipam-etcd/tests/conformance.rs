@@ -20,8 +20,7 @@ use std::time::Duration;
 
 use ipam_core::kv::{Compare, Kv, Op, Range, Read, ReadReply, Revision, Txn, TxnReply};
 use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::model::ModelStore;
-use ipam_etcd::store::Store;
+use ipam_etcd::{ModelStore, Store};
 use tempfile::TempDir;
 
 use changes::*;

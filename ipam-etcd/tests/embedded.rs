@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use ipam_core::kv::{Op, Range, Read, Txn, TxnReply};
 use ipam_etcd::embedded::{Create, EmbeddedError, EmbeddedStore};
-use ipam_etcd::store::{Store, StoreError};
+use ipam_etcd::{Store, StoreError};
 use rusqlite::Connection;
 
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -71,16 +71,24 @@ pub async fn run(command: &str) -> Result<Answer, CniError> {
         let stdin = read_stdin(io::stdin().lock()).unwrap_or_default();
         return Ok(Answer { text: version_answer(&stdin), undo: None });
     }
+    match attached(command).await {
+        // Whatever is wrong with a DEL, the runtime must not take it for done.
+        Err(error) if command == Command::Del => Err(error.for_del()),
+        answer => answer,
+    }
+}
+
+/// Carries out a command about an attachment.
+async fn attached(command: Command) -> Result<Answer, CniError> {
     let call = Call::read(command)?;
     let netconf = Netconf::parse(&read_stdin(io::stdin().lock())?)?;
-    let version = netconf.version;
     let answer = match command {
         Command::Add => add::run(&call, &netconf).await,
         Command::Check => check::run(&call, &netconf).await,
-        Command::Del => del::run(&call, &netconf).await.map_err(CniError::for_del),
+        Command::Del => del::run(&call, &netconf).await,
         Command::Version => Ok(Answer::nothing()),
     };
-    answer.map_err(|error| error.in_version(version))
+    answer.map_err(|error| error.in_version(netconf.version))
 }
 
 /// Judges everything about an ADD that comes from outside, and touches no store: for feeding the parsers.
@@ -164,5 +172,7 @@ fn start_logging(fields: &Fields) -> Result<(), CniError> {
         .finish();
     // A second start can only come from a second command in one process, which there is none of.
     tracing::subscriber::set_global_default(subscriber)
-        .map_err(|error| CniError::from_chain(Code::Internal, &error))
+        .map_err(|error| CniError::from_chain(Code::Internal, &error))?;
+    fields.warn_of_unknown();
+    Ok(())
 }

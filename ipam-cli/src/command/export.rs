@@ -1,7 +1,6 @@
 //! `ringfence export`: the ranges of pools in the words of a firewall.
 
 use ipam_core::inventory::PoolEntry;
-use ipam_core::refusal::{PoolFault, Refusal};
 use ipam_etcd::embedded::Create;
 
 use super::Context;
@@ -36,9 +35,7 @@ async fn select(context: &mut Context, args: &Export) -> Result<Selection, Cause
         pools.push(context.pool(&reading, name)?);
     }
     let precision = if args.exact { Precision::Exact } else { Precision::Aggregate };
-    let selection = Selection::of(&reading.inventory, &pools, precision).map_err(|source| {
-        Refusal::Pool { pool: args.pools.join(", "), source: PoolFault::Cidr { source } }
-    })?;
+    let selection = Selection::of(&reading.inventory, &pools, precision).map_err(Cause::Refused)?;
     let hidden = pools.iter().flat_map(|pool| hidden(pool));
     context.warn(&reading.warnings.iter().cloned().chain(hidden).collect::<Vec<_>>());
     if selection.ranges.is_empty() && !args.allow_empty {

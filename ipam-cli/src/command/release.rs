@@ -35,12 +35,13 @@ pub(super) async fn run(context: &mut Context, args: &args::Release) -> Result<E
     }
     let targets = held.iter().map(target).collect();
     let released = connection.carry_out(&ReleaseAddresses { targets }).await?;
+    let exit = if released.released.is_empty() { Exit::No } else { Exit::Done };
     let mut items: Vec<Released> =
         released.released.iter().map(|(ip, holder)| Released::from(*ip, holder)).collect();
     items.extend(nobody(&subjects, &held));
     items.extend(released.unallocated.into_iter().map(Released::nobody));
     context.show(&Report::new(context.written(), items))?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn subjects(args: &args::Release) -> Result<Vec<Subject>, UsageError> {

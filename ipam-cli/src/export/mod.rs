@@ -12,8 +12,9 @@ pub(crate) use plain::plain;
 pub(crate) use replace::replace;
 
 use ipam_core::inventory::{Inventory, PoolEntry};
-use ipam_core::ip::{Cidr, CidrError, RangeSet};
+use ipam_core::ip::{Cidr, RangeSet};
 use ipam_core::kv::Revision;
+use ipam_core::refusal::{PoolFault, Refusal};
 
 /// The addresses that are exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +39,20 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`CidrError`] where the network of a pool is none.
+    /// [`Refusal::Pool`] where the network of a pool is none.
     pub(crate) fn of(
         inventory: &Inventory,
         pools: &[&PoolEntry],
         precision: Precision,
-    ) -> Result<Self, CidrError> {
+    ) -> Result<Self, Box<Refusal>> {
         let mut selection = Self { ranges: RangeSet::new(), serial: Revision::ABSENT };
         for pool in pools {
-            selection.ranges.insert(&Cidr::parse(&pool.stored.spec.cidr)?);
+            let fault = |source| Refusal::Pool {
+                pool: pool.name.clone(),
+                source: PoolFault::Cidr { source },
+            };
+            let network = Cidr::parse(&pool.stored.spec.cidr).map_err(fault)?;
+            selection.ranges.insert(&network);
             selection.serial = selection.serial.max(pool.mod_revision);
         }
         match precision {
@@ -142,6 +148,7 @@ mod tests {
     fn a_pool_without_a_network_is_not_passed_over() {
         let inventory = inventory(&[("fin", "10.20.0.0/24"), ("odd", "10.20.1.0")], &[]);
         let pools: Vec<&PoolEntry> = inventory.pools.iter().collect();
-        assert!(Selection::of(&inventory, &pools, Precision::Aggregate).is_err());
+        let refusal = Selection::of(&inventory, &pools, Precision::Aggregate).unwrap_err();
+        assert_eq!(refusal.to_string(), "pool \"odd\" is not valid");
     }
 }

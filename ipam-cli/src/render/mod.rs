@@ -27,6 +27,8 @@ use ipam_core::kv::Revision;
 use ipam_core::model::Timestamp;
 use serde::Serialize;
 
+use crate::diagnose::one_line;
+
 /// Which face a report shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -64,7 +66,7 @@ pub(crate) struct Stamp {
 pub(crate) struct Warning {
     /// Its stable name.
     pub(crate) code: &'static str,
-    /// What it is, in one line.
+    /// What it is; it may quote what others have stored.
     pub(crate) message: String,
 }
 
@@ -112,7 +114,7 @@ impl<T: Item> Report<T> {
 impl Warning {
     /// Writes the warning in one line.
     pub(crate) fn line(&self) -> String {
-        format!("warning: {} [{}]", self.message, self.code)
+        one_line(&format!("warning: {} [{}]", self.message, self.code))
     }
 }
 

@@ -35,12 +35,18 @@ pub(crate) struct PoolItem {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Numbers {
+    /// How many addresses there are.
     pub(super) total: String,
+    /// How many are in use.
     pub(super) used: u64,
+    /// How many are in cooldown.
     pub(super) cooling: u64,
+    /// How many a reservation sets aside.
     pub(super) reserved: String,
     reserved_in_use: u64,
+    /// How many are used by a node that did not claim their block.
     pub(super) borrowed: u64,
+    /// How many can still be given.
     pub(super) free: String,
     blocks: BlockNumbers,
     #[serde(skip)]

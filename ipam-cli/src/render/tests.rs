@@ -249,5 +249,7 @@ fn what_others_stored_cannot_move_the_cursor_or_wrap() {
     let outcome = Outcome { kind: "IPPool", name, result: "created" };
     let text = report(vec![outcome]).to_table();
     assert!(text.starts_with(r"a\u{1b}[2J\nxxx") && text.lines().count() == 1, "{text}");
+    let warning = Warning { code: "RF-W0001", message: "a\u{1b}[2J\nb".to_owned() };
+    assert_eq!(warning.line(), "warning: a [2J b [RF-W0001]");
     assert_eq!(report(Vec::<Outcome>::new()).to_table(), "");
 }

@@ -1,7 +1,6 @@
 //! What goes to which stream, and how a run ends.
 
 use std::fs;
-use std::process::Stdio;
 
 use ipam_core::ip::Family;
 use serde_json::{Value, json};
@@ -67,6 +66,7 @@ fn talk_never_reaches_standard_output() {
     let machine = Machine::with_pool(&FIN);
     let run = machine.run(&["-v", "pool", "create", "b", "10.21.0.0/24"]);
     assert_eq!(run.stdout.lines().count(), 2, "{run:?}");
+    assert!(run.stderr.contains("opened") && run.stderr.contains("round_trips="), "{run:?}");
     assert_eq!(machine.run(&["ips", "-q"]).stderr, "");
     assert_eq!(
         machine.run(&["pool", "get", "absent", "-q"]).stderr.lines().count(),
@@ -99,10 +99,9 @@ fn a_reader_that_has_gone_ends_the_run_quietly() {
     for args in
         [&["pool", "list"][..], &["usage", "-o", "json"], &["completion", "bash"], &["--help"]]
     {
-        let mut command = machine.command(args);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = machine.command(args).stdout(writer).output().unwrap();
         assert_eq!(output.status.code(), Some(141), "{args:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{args:?}");
     }

@@ -1,6 +1,6 @@
 //! The layout of the file: how a store is recognised, and how one comes into being.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::{io, mem};
@@ -132,7 +132,8 @@ pub(super) fn create(connection: &mut Connection, path: &Path) -> Result<(), Fai
 ///
 /// [`Failure::Unusable`] with [`EmbeddedError::NotCreated`].
 pub(super) fn sync_new_log(path: &Path) -> Result<(), Failure> {
-    sync_entry(path).map_err(|source| {
+    // The log lies next to the real file, not next to a symbolic link.
+    fs::canonicalize(path).and_then(|path| sync_entry(&path)).map_err(|source| {
         Failure::Unusable(EmbeddedError::NotCreated { path: path.to_owned(), source })
     })
 }

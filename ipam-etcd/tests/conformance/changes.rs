@@ -1,7 +1,7 @@
 //! What a transaction changes, and when it does not.
 
 use ipam_core::kv::{Op, Range, Read, Revision, Txn, TxnReply};
-use ipam_etcd::store::{Store, StoreError};
+use ipam_etcd::{Store, StoreError};
 
 use super::{
     Backend, DEADLINE, block_on, delete, everything, holds, key_is, names, nothing_newer, numbers,

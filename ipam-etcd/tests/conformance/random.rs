@@ -1,8 +1,7 @@
 //! Random transactions get the same answers from every store.
 
 use ipam_core::kv::{Compare, Op, Projection, Range, Read, Revision, Txn};
-use ipam_etcd::model::ModelStore;
-use ipam_etcd::store::Store;
+use ipam_etcd::{ModelStore, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

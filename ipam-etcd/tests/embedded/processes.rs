@@ -10,7 +10,7 @@ use std::{env, fs, thread};
 
 use ipam_core::kv::{Compare, Op, Range, Read, Revision, Txn};
 use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::store::{Store, StoreError};
+use ipam_etcd::{Store, StoreError};
 use rusqlite::Connection;
 
 use super::{DEADLINE, Path, block_on, get, open, put, run};
