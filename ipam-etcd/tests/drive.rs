@@ -290,7 +290,7 @@ fn random_faults_neither_double_nor_lose_an_address() {
         let addresses: BTreeSet<&String> = live.values().collect();
         assert_eq!(addresses.len(), live.len(), "seed {seed}: an address was given twice");
         for (handle, ip) in &live {
-            assert_eq!(held(&store, handle), [ip.clone()], "seed {seed}: {handle}");
+            assert_eq!(held(&store, handle), [ip.as_str()], "seed {seed}: {handle}");
         }
         assert_sound(&store);
     }

@@ -13,7 +13,7 @@ use ipam_core::selector::Selector;
 pub type Parser = fn(&[u8]);
 
 /// Every parser, by the name of its fuzz target.
-pub const PARSERS: [(&str, Parser); 9] = [
+pub const PARSERS: [(&str, Parser); 10] = [
     ("selector", selector),
     ("key", key_text),
     ("block", block),
@@ -23,6 +23,7 @@ pub const PARSERS: [(&str, Parser); 9] = [
     ("timestamp", timestamp),
     ("annotation", annotation),
     ("call", call),
+    ("manifest", manifest),
 ];
 
 /// Feeds the selector language.
@@ -160,4 +161,10 @@ pub fn call(data: &[u8]) {
     if let Err(error) = cni_plugin::judge(&arguments, "eth0", rest.get(1..).unwrap_or_default()) {
         error.print(&mut Vec::new()).expect("a Vec takes every byte");
     }
+}
+
+/// Feeds manifests.
+pub fn manifest(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = ipam_cli::judge_manifests(text);
 }

@@ -36,14 +36,16 @@ impl Call {
     /// Prepares a call for interface `eth0` of a container.
     #[must_use]
     pub fn new(command: &str, container: &str, netconf: &Value) -> Self {
-        let variables = BTreeMap::from([
-            ("CNI_COMMAND", command.to_owned()),
-            ("CNI_CONTAINERID", container.to_owned()),
-            ("CNI_NETNS", format!("/run/netns/{container}")),
-            ("CNI_IFNAME", "eth0".to_owned()),
-            ("CNI_PATH", "/usr/lib/cni".to_owned()),
-        ]
-        .map(|(name, value)| (name, OsString::from(value))));
+        let variables = BTreeMap::from(
+            [
+                ("CNI_COMMAND", command.to_owned()),
+                ("CNI_CONTAINERID", container.to_owned()),
+                ("CNI_NETNS", format!("/run/netns/{container}")),
+                ("CNI_IFNAME", "eth0".to_owned()),
+                ("CNI_PATH", "/usr/lib/cni".to_owned()),
+            ]
+            .map(|(name, value)| (name, OsString::from(value))),
+        );
         Self { program: None, variables, stdin: netconf.to_string().into_bytes() }
     }
 

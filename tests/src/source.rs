@@ -84,7 +84,10 @@ fn collect(folder: &Path, endings: &[&str], found: &mut Vec<SourceFile>) {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         if path.is_dir() {
-            if !matches!(name.as_str(), "target" | ".git" | ".cache" | "golden" | "corpus" | "artifacts") {
+            if !matches!(
+                name.as_str(),
+                "target" | ".git" | ".cache" | "golden" | "corpus" | "artifacts"
+            ) {
                 collect(&path, endings, found);
             }
         } else if endings.iter().any(|ending| name.ends_with(ending)) {

@@ -37,7 +37,10 @@ impl World {
     #[must_use]
     pub fn with_pools(pools: &[(&str, Value)]) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a folder for the store") };
-        drop(EmbeddedStore::open(&world.path(), Create::IfMissing, DEADLINE).expect("the store is made"));
+        drop(
+            EmbeddedStore::open(&world.path(), Create::IfMissing, DEADLINE)
+                .expect("the store is made"),
+        );
         for (name, spec) in pools {
             world.pool(name, spec.clone(), None);
         }
@@ -112,7 +115,8 @@ impl World {
     ///
     /// If the store cannot be opened.
     pub fn drive<R: Request>(&self, request: &R) -> Result<R::Reply, DriveError> {
-        let store = EmbeddedStore::open(&self.path(), Create::Never, DEADLINE).expect("the store opens");
+        let store =
+            EmbeddedStore::open(&self.path(), Create::Never, DEADLINE).expect("the store opens");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(drive(&store, request, now(), DEADLINE)).map(|driven| driven.reply)
@@ -142,7 +146,8 @@ impl World {
     #[must_use]
     pub fn taken(&self) -> Vec<IpAddr> {
         let kvs = self.contents();
-        let blocks = kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(_))));
+        let blocks =
+            kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(_))));
         let mut taken: Vec<IpAddr> = blocks
             .flat_map(|kv| {
                 let block = Block::decode(&kv.key, &kv.value).expect("a sound block");

@@ -41,24 +41,13 @@ impl Scenario {
             recording.steps[*step].pause_seconds = PAUSE_SECONDS;
         }
         let summary = run(&recording, store).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(
-            summary,
-            Summary {
-                succeeded,
-                failed,
-                loaded
-            },
-            "{name}"
-        );
+        assert_eq!(summary, Summary { succeeded, failed, loaded }, "{name}");
         assert_eq!(succeeded + failed + loaded, recording.steps.len(), "{name}");
     }
 }
 
 fn run<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(replay(recording, store))
 }
 
@@ -92,22 +81,11 @@ fn every_scenario_replays_on_the_embedded_store() {
 fn a_handle_without_its_map_is_refused_and_not_leaked() {
     let mut recording = Recording::read("corrupt").unwrap();
     let found = difference(&recording);
-    assert_eq!(
-        (found.number, found.difference.aspect),
-        (7, Aspect::Exit),
-        "{found}"
-    );
+    assert_eq!((found.number, found.difference.aspect), (7, Aspect::Exit), "{found}");
     assert_eq!(found.title, "calico-ipam DEL c1 on n1");
     recording.steps.truncate(found.number);
     let summary = run(&recording, &ModelStore::default()).unwrap();
-    assert_eq!(
-        summary,
-        Summary {
-            succeeded: 1,
-            failed: 2,
-            loaded: 4
-        }
-    );
+    assert_eq!(summary, Summary { succeeded: 1, failed: 2, loaded: 4 });
 }
 
 /// A change to one step of a recording, and the aspect that must show it there.
@@ -119,93 +97,29 @@ const DEL: usize = 4;
 const FULL: usize = 5;
 
 const ONE_NODE: [Alteration; 14] = [
-    (
-        "an ordinal",
-        ADD,
-        |s| rewrite(s, "224-28", "[0,null", "[null,0"),
-        Aspect::Value,
-    ),
-    (
-        "the queue",
-        DEL,
-        |s| rewrite(s, "224-28", "15,1]", "1,15]"),
-        Aspect::Value,
-    ),
-    (
-        "a handle count",
-        ADD,
-        |s| rewrite(s, "/handle/", "/28\":1", "/28\":2"),
-        Aspect::Value,
-    ),
-    (
-        "the sequence number",
-        SECOND_ADD,
-        |s| rewrite(s, "224-28", "91,", "92,"),
-        Aspect::Value,
-    ),
-    (
-        "an ordinal's number",
-        SECOND_ADD,
-        |s| rewrite(s, "224-28", "90}", "91}"),
-        Aspect::Value,
-    ),
-    (
-        "the first number",
-        ADD,
-        |s| rewrite(s, "224-28", "89}", "88}"),
-        Aspect::Value,
-    ),
-    (
-        "a claim",
-        ADD,
-        |s| rewrite(s, "/host/", "confirmed", "pending"),
-        Aspect::Value,
-    ),
-    (
-        "an attribute",
-        ADD,
-        |s| rewrite(s, "cb40-122", "\"c1\"", "\"c2\""),
-        Aspect::Value,
-    ),
-    (
-        "a time",
-        ADD,
-        |s| rewrite(s, "224-28", " +0000 UTC", "Z"),
-        Aspect::Value,
-    ),
-    (
-        "an address",
-        ADD,
-        |s| reword(s, "10.20.0.224", "10.20.0.225"),
-        Aspect::Addresses,
-    ),
-    (
-        "a prefix",
-        ADD,
-        |s| reword(s, "224/28", "224/32"),
-        Aspect::Addresses,
-    ),
+    ("an ordinal", ADD, |s| rewrite(s, "224-28", "[0,null", "[null,0"), Aspect::Value),
+    ("the queue", DEL, |s| rewrite(s, "224-28", "15,1]", "1,15]"), Aspect::Value),
+    ("a handle count", ADD, |s| rewrite(s, "/handle/", "/28\":1", "/28\":2"), Aspect::Value),
+    ("the sequence number", SECOND_ADD, |s| rewrite(s, "224-28", "91,", "92,"), Aspect::Value),
+    ("an ordinal's number", SECOND_ADD, |s| rewrite(s, "224-28", "90}", "91}"), Aspect::Value),
+    ("the first number", ADD, |s| rewrite(s, "224-28", "89}", "88}"), Aspect::Value),
+    ("a claim", ADD, |s| rewrite(s, "/host/", "confirmed", "pending"), Aspect::Value),
+    ("an attribute", ADD, |s| rewrite(s, "cb40-122", "\"c1\"", "\"c2\""), Aspect::Value),
+    ("a time", ADD, |s| rewrite(s, "224-28", " +0000 UTC", "Z"), Aspect::Value),
+    ("an address", ADD, |s| reword(s, "10.20.0.224", "10.20.0.225"), Aspect::Addresses),
+    ("a prefix", ADD, |s| reword(s, "224/28", "224/32"), Aspect::Addresses),
     ("a success", ADD, |s| s.exit = Some(1), Aspect::Exit),
     ("a written key", ADD, |s| drop(s.put.pop()), Aspect::Put),
     ("a deleted key", DEL, |s| s.deleted.clear(), Aspect::Deleted),
 ];
 const EXHAUSTION: [Alteration; 2] = [
     ("a failure", FULL, |s| s.exit = Some(0), Aspect::Exit),
-    (
-        "a reason",
-        FULL,
-        |s| reword(s, "No IPs available", "Max retries hit"),
-        Aspect::Reason,
-    ),
+    ("a reason", FULL, |s| reword(s, "No IPs available", "Max retries hit"), Aspect::Reason),
 ];
 
 /// Changes a part of the one value whose key holds `key`, or of the first of them.
 fn rewrite(step: &mut Step, key: &str, from: &str, to: &str) {
-    let put: &mut Put = step
-        .put
-        .iter_mut()
-        .find(|put| put.key.contains(key))
-        .unwrap();
+    let put: &mut Put = step.put.iter_mut().find(|put| put.key.contains(key)).unwrap();
     let altered = put.value.replacen(from, to, 1);
     assert_ne!(altered, put.value, "{key} holds no {from}");
     put.value = altered;

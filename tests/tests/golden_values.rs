@@ -54,10 +54,7 @@ fn files() -> Vec<PathBuf> {
         .iter()
         .flat_map(|folder| fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
     files
@@ -79,15 +76,9 @@ fn collect(file: &str, json: &Value, found: &mut Vec<Recorded>) {
         Value::Object(members) => {
             let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
             if let (Some(key), Some(value)) = (text("key"), text("value")) {
-                found.push(Recorded {
-                    file: file.to_owned(),
-                    key,
-                    value,
-                });
+                found.push(Recorded { file: file.to_owned(), key, value });
             }
-            members
-                .values()
-                .for_each(|member| collect(file, member, found));
+            members.values().for_each(|member| collect(file, member, found));
         }
         Value::Array(entries) => entries.iter().for_each(|entry| collect(file, entry, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -136,10 +127,7 @@ fn recode(key: &str, named: &Named, value: &[u8]) -> Result<Coded, DecodeError> 
 /// Checks that the model knows every member: one that is merely carried along would keep its bytes unread.
 fn known<T: Debug>(value: &T) -> &T {
     let text = format!("{value:?}");
-    assert!(
-        text.contains("unknown: {}"),
-        "no list of unknown members in {text}"
-    );
+    assert!(text.contains("unknown: {}"), "no list of unknown members in {text}");
     assert!(!text.contains("unknown: {\""), "unknown members in {text}");
     value
 }
@@ -188,10 +176,7 @@ fn every_recorded_value_survives() {
         }
     }
     let expected = [
-        (
-            "/calico/ipam/v2/assignment/ipv4/block/10.20.0.8-30",
-            "is refused",
-        ),
+        ("/calico/ipam/v2/assignment/ipv4/block/10.20.0.8-30", "is refused"),
         ("/calico/ipam/v2/handle/k8s-pod-network.c1", "has no map"),
     ];
     let expected = expected.map(|(key, what)| (DAMAGED.to_owned(), format!("{key} {what}")));
@@ -203,9 +188,6 @@ fn every_recorded_value_survives() {
 #[test]
 fn every_recording_is_walked() {
     let files = files();
-    let in_library = files
-        .iter()
-        .filter(|path| path.starts_with(golden().join("library")))
-        .count();
+    let in_library = files.iter().filter(|path| path.starts_with(golden().join("library"))).count();
     assert_eq!((files.len() - in_library, in_library), (19, 40));
 }

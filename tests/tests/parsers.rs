@@ -19,6 +19,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "[\"legacy-fin\", \"10.0.0.0/24\"]",
         "{\"mode\":\"required\",\"ipv4Pools\":[\"a\"]}",
         "{\"exclusive\":true}",
+        "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: a, labels: {x: y}}\nspec: {cidr: 10.0.0.0/24, blockSize: 28, disabled: false}\n---\n&a [*a, !!str 1, 0x1f, ~]\n",
         "{\"block\":{\"10.0.0.0/26\":2},\"deleted\":false}",
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web;IP=10.0.0.7\n{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"ptp\",\"runtimeConfig\":{\"io.kubernetes.cri.pod-annotations\":{\"cni.projectcalico.org/ipv4pools\":\"[\\\"a\\\"]\"}},\"ipam\":{\"datastore_type\":\"embedded\",\"gateway\":\"first\",\"routes\":[{\"dst\":\"0.0.0.0/0\"}],\"prefix\":[24,64]}}",
     ]
@@ -27,7 +28,9 @@ fn seeds() -> Vec<Vec<u8>> {
     .collect();
     let recorded = fs::read(root().join("tests/golden/one-node.json")).unwrap();
     let recorded: Value = serde_json::from_slice(&recorded).unwrap();
-    for put in recorded["steps"].as_array().unwrap().iter().flat_map(|s| s["put"].as_array().unwrap()) {
+    for put in
+        recorded["steps"].as_array().unwrap().iter().flat_map(|s| s["put"].as_array().unwrap())
+    {
         let value = put["value"].as_str().unwrap();
         seeds.push(value.as_bytes().to_vec());
         let value: Value = serde_json::from_str(value).unwrap();

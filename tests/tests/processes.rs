@@ -1,5 +1,11 @@
 //! Many plugin processes on one embedded store, half of them killed at a random moment.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Write};
@@ -74,7 +80,8 @@ fn live(
     tally: &Tally,
     reported: &Mutex<BTreeMap<usize, Vec<String>>>,
 ) {
-    let add = Call::new("ADD", &name(container), &conf(world, container)).pod("fin", &name(container));
+    let add =
+        Call::new("ADD", &name(container), &conf(world, container)).pod("fin", &name(container));
     if dice.roll(2) == 0 {
         if kill(&add, dice, container) {
             let held = held(world, container);
@@ -109,7 +116,10 @@ fn live(
         tally.finished.fetch_add(1, Ordering::Relaxed);
         let addresses = answer.addresses();
         let before = reported.lock().unwrap().insert(container, addresses.clone());
-        assert!(before.is_none_or(|before| before == addresses), "ADD twice gives the same addresses");
+        assert!(
+            before.is_none_or(|before| before == addresses),
+            "ADD twice gives the same addresses"
+        );
     }
 }
 
@@ -151,12 +161,16 @@ fn nobody_shares(world: &World, reported: &BTreeMap<usize, Vec<String>>) {
     for (container, addresses) in reported {
         assert_eq!(addresses.len(), 2, "both families or neither");
         for address in addresses {
-            assert!(seen.insert(address), "{address} was given twice, the second time to {container}");
+            assert!(
+                seen.insert(address),
+                "{address} was given twice, the second time to {container}"
+            );
         }
         let handle = HandleId::new(format!("net.{}.eth0", name(*container))).unwrap();
         let held: BTreeSet<String> =
             world.drive(&Held { handle }).unwrap().iter().map(|held| held.ip.to_string()).collect();
-        let told = addresses.iter().map(|address| address.split('/').next().unwrap().to_owned()).collect();
+        let told =
+            addresses.iter().map(|address| address.split('/').next().unwrap().to_owned()).collect();
         assert_eq!(held, told, "container {container} holds what it was told");
     }
 }
@@ -168,13 +182,17 @@ fn report(tally: &Tally) {
     println!("{finished} calls finished, {before} died before their commit, {after} after it");
     assert!(finished + before + after >= 2 * CONTAINERS);
     let tenth = (before + after) / 10;
-    assert!(before >= tenth && after >= tenth, "the deaths are one-sided: {before} before, {after} after");
+    assert!(
+        before >= tenth && after >= tenth,
+        "the deaths are one-sided: {before} before, {after} after"
+    );
     assert!(before + after >= CONTAINERS / 4, "too few died to prove anything");
 }
 
 fn taken(world: &World) -> usize {
     let kvs = world.snapshot().kvs;
-    let blocks = kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(Cidr { .. }))));
+    let blocks =
+        kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(Cidr { .. }))));
     blocks.map(|kv| Block::decode(&kv.key, &kv.value).unwrap().taken().count()).sum()
 }
 
@@ -182,7 +200,10 @@ fn taken(world: &World) -> usize {
 fn conf(world: &World, container: usize) -> Value {
     let lock_wait_ms = if container.is_multiple_of(3) { 1 } else { 20_000 };
     let lock = world.folder().join("lock");
-    netconf(&world.path(), &json!({"assign_ipv6": true, "ipam_lock_file": lock, "lock_wait_ms": lock_wait_ms}))
+    netconf(
+        &world.path(),
+        &json!({"assign_ipv6": true, "ipam_lock_file": lock, "lock_wait_ms": lock_wait_ms}),
+    )
 }
 
 fn name(container: usize) -> String {

@@ -1,5 +1,11 @@
 //! The rules of the house, as `ARCHITECTURE.md` states them.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +39,10 @@ fn crates_depend_downwards_only() {
             let depends = dependencies.lines().any(|line| line.starts_with(other));
             assert!(!depends || may.contains(&other), "{krate} must not depend on {other}");
         }
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{krate} must keep the workspace's lints");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{krate} must keep the workspace's lints"
+        );
     }
 }
 
@@ -62,9 +71,11 @@ fn modules_of_the_core_depend_downwards_only() {
         if file.is_test() {
             continue;
         }
-        for line in file.without_tests().iter().filter(|line| !line.trim_start().starts_with("//")) {
+        for line in file.without_tests().iter().filter(|line| !line.trim_start().starts_with("//"))
+        {
             for named in line.split("crate::").skip(1) {
-                let named: String = named.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let named: String =
+                    named.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 if named != module && !named.is_empty() && !may.contains(&named.as_str()) {
                     offences.push(format!("{}: {module} must not know {named}", file.path));
                 }
@@ -77,13 +88,25 @@ fn modules_of_the_core_depend_downwards_only() {
 #[test]
 fn each_thing_is_done_in_its_own_place() {
     let rules: [(&str, &[&str]); 9] = [
-        ("std::env::", &["cni-plugin/src/protocol/environment.rs", "cni-plugin/src/main.rs", "ipam-cli/src/main.rs"]),
+        (
+            "std::env::",
+            &[
+                "cni-plugin/src/protocol/environment.rs",
+                "cni-plugin/src/main.rs",
+                "ipam-cli/src/main.rs",
+            ],
+        ),
         ("rusqlite::", &["ipam-etcd/src/embedded/"]),
         ("etcd_client::", &["ipam-etcd/src/etcd/"]),
         ("tonic::", &["ipam-etcd/src/etcd/"]),
         (
             "Serialize",
-            &["ipam-core/src/model/", "cni-plugin/src/protocol/", "ipam-cli/src/render/", "ipam-cli/src/manifest"],
+            &[
+                "ipam-core/src/model/",
+                "cni-plugin/src/protocol/",
+                "ipam-cli/src/render/",
+                "ipam-cli/src/manifest",
+            ],
         ),
         ("tracing::", &["ipam-etcd/src/", "cni-plugin/src/", "ipam-cli/src/"]),
         ("tokio::", &["ipam-etcd/src/", "cni-plugin/src/", "ipam-cli/src/"]),
@@ -92,8 +115,11 @@ fn each_thing_is_done_in_its_own_place() {
     ];
     let mut offences = Vec::new();
     for file in rust().iter().filter(|file| !file.is_test()) {
-        let code: Vec<&str> =
-            file.without_tests().into_iter().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: Vec<&str> = file
+            .without_tests()
+            .into_iter()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
         for (what, places) in rules {
             let allowed = places.iter().any(|place| file.path.starts_with(place));
             if !allowed && code.iter().any(|line| line.contains(what)) {
@@ -106,10 +132,25 @@ fn each_thing_is_done_in_its_own_place() {
 
 #[test]
 fn the_core_is_pure() {
-    let banned = ["std::env", "std::fs", "std::net::Tcp", "std::net::Udp", "std::thread", "std::process",
-        "SystemTime", "Instant::now", "tokio", "tracing", "println!", "HashMap", "HashSet"];
+    let banned = [
+        "std::env",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::thread",
+        "std::process",
+        "SystemTime",
+        "Instant::now",
+        "tokio",
+        "tracing",
+        "println!",
+        "HashMap",
+        "HashSet",
+    ];
     let mut offences = Vec::new();
-    for file in rust().iter().filter(|file| file.path.starts_with("ipam-core/src/") && !file.is_test()) {
+    for file in
+        rust().iter().filter(|file| file.path.starts_with("ipam-core/src/") && !file.is_test())
+    {
         for (at, line) in file.without_tests().iter().enumerate() {
             if let Some(what) = banned.iter().find(|what| line.contains(**what)) {
                 offences.push(format!("{}:{}: the core knows no {what}", file.path, at + 1));
@@ -128,8 +169,13 @@ fn files_and_functions_fit_on_a_screen_or_two() {
         if counted > FILE_LINES_MAX {
             offences.push(format!("{}: {counted} lines, the most is {FILE_LINES_MAX}", file.path));
         }
-        if let Some((at, length)) = file.longest_function().filter(|(_, length)| *length > FUNCTION_LINES_MAX) {
-            offences.push(format!("{}:{at}: {length} lines, the most is {FUNCTION_LINES_MAX}", file.path));
+        if let Some((at, length)) =
+            file.longest_function().filter(|(_, length)| *length > FUNCTION_LINES_MAX)
+        {
+            offences.push(format!(
+                "{}:{at}: {length} lines, the most is {FUNCTION_LINES_MAX}",
+                file.path
+            ));
         }
     }
     none(&offences);
@@ -138,17 +184,23 @@ fn files_and_functions_fit_on_a_screen_or_two() {
 #[test]
 fn names_explain_themselves() {
     let empty = ["util", "utils", "helper", "helpers", "common", "misc"];
-    let unsaying = |file: &&SourceFile| {
-        file.path.split(['/', '.']).any(|part| empty.contains(&part))
-    };
-    let offences: Vec<String> = rust().iter().filter(unsaying).map(|file| file.path.clone()).collect();
+    let unsaying =
+        |file: &&SourceFile| file.path.split(['/', '.']).any(|part| empty.contains(&part));
+    let offences: Vec<String> =
+        rust().iter().filter(unsaying).map(|file| file.path.clone()).collect();
     none(&offences);
 }
 
 #[test]
 fn nothing_is_left_open() {
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("#[", "ignore"),
-        concat!("unimplemented", "!("), concat!("todo", "!(")];
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("X", "XX"),
+        concat!("#[", "ignore"),
+        concat!("unimplemented", "!("),
+        concat!("todo", "!("),
+    ];
     let mut offences = Vec::new();
     for file in files(&[".rs", ".sh", ".md", ".toml"]) {
         for (at, line) in file.text.lines().enumerate() {
@@ -167,7 +219,11 @@ fn errors_do_not_repeat_their_source() {
         for (at, line) in file.text.lines().enumerate() {
             let shown = line.trim_start().strip_prefix("#[error(");
             if shown.is_some_and(|text| text.contains("{source")) {
-                offences.push(format!("{}:{}: the chain is printed once, at the edge", file.path, at + 1));
+                offences.push(format!(
+                    "{}:{}: the chain is printed once, at the edge",
+                    file.path,
+                    at + 1
+                ));
             }
         }
     }
@@ -194,16 +250,42 @@ fn every_bad_input_has_its_row() {
         .flat_map(|file| file.text.split('"').map(str::to_owned).collect::<Vec<_>>())
         .collect();
     let required = [
-        "annotation-not-json", "annotation-not-a-list", "annotation-non-strings", "annotation-empty-list",
-        "annotation-bare-brackets", "annotation-bare-word", "annotation-single-quotes", "annotation-quoted-twice",
-        "unknown-pool", "ipv6-pool-in-ipv4-list", "disabled-pool", "all-listed-pools-full", "binding-annotation",
-        "binding-cni-args", "binding-configuration", "missing-containerid", "missing-netns", "missing-ifname",
-        "hostile-containerid", "hostile-ifname", "hostile-cni-args", "stdin-empty", "stdin-truncated",
-        "stdin-two-mib", "stdin-not-utf8", "unsupported-version", "store-unreadable", "store-newer-format",
-        "store-truncated", "store-locked",
+        "annotation-not-json",
+        "annotation-not-a-list",
+        "annotation-non-strings",
+        "annotation-empty-list",
+        "annotation-bare-brackets",
+        "annotation-bare-word",
+        "annotation-single-quotes",
+        "annotation-quoted-twice",
+        "unknown-pool",
+        "ipv6-pool-in-ipv4-list",
+        "disabled-pool",
+        "all-listed-pools-full",
+        "binding-annotation",
+        "binding-cni-args",
+        "binding-configuration",
+        "missing-containerid",
+        "missing-netns",
+        "missing-ifname",
+        "hostile-containerid",
+        "hostile-ifname",
+        "hostile-cni-args",
+        "stdin-empty",
+        "stdin-truncated",
+        "stdin-two-mib",
+        "stdin-not-utf8",
+        "unsupported-version",
+        "store-unreadable",
+        "store-newer-format",
+        "store-truncated",
+        "store-locked",
     ];
-    let missing: Vec<String> =
-        required.iter().filter(|row| !rows.contains(**row)).map(|row| format!("no row {row}")).collect();
+    let missing: Vec<String> = required
+        .iter()
+        .filter(|row| !rows.contains(**row))
+        .map(|row| format!("no row {row}"))
+        .collect();
     none(&missing);
 }
 

@@ -1,6 +1,8 @@
 //! What goes to which stream, and how a run ends.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use ipam_core::ip::Family;
 use serde_json::{Value, json};
@@ -90,6 +92,8 @@ fn talk_never_reaches_standard_output() {
             "{args:?}: {run:?}"
         );
     }
+    let output = machine.command(&["who"]).arg(OsStr::from_bytes(b"\xff")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "a slip of the keyboard is no defect: {output:?}");
     assert_eq!(machine.ok(&["version"]), format!("ringfence {}\n", env!("CARGO_PKG_VERSION")));
 }
 

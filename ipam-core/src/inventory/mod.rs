@@ -89,8 +89,11 @@ impl Inventory {
     #[must_use]
     pub fn collected(mut self, now: Timestamp) -> Self {
         let cooldown = self.config.ip_cooldown_seconds;
-        let blocks = std::mem::take(&mut self.blocks).into_iter();
-        self.blocks = blocks.map(|(cidr, block)| (cidr, block.collected(now, cooldown))).collect();
+        for block in self.blocks.values_mut() {
+            if block.records().iter().any(|record| record.released_at.is_some()) {
+                *block = block.clone().collected(now, cooldown);
+            }
+        }
         self
     }
 

@@ -45,7 +45,9 @@ fn main() {
     print(&burst(&world, &host_local));
     print(&peak_memory(&world));
     print(&sizes());
-    println!("\nrecorded elsewhere, on another machine: stock Calico with etcd, no reference for the ratios above");
+    println!(
+        "\nrecorded elsewhere, on another machine: stock Calico with etcd, no reference for the ratios above"
+    );
     for (name, figure) in [
         ("ADD + DEL as two processes", "52 ms (45 ms of it CPU)"),
         ("burst of 110 ADD, 16 at once", "10.5 s"),
@@ -58,7 +60,10 @@ fn main() {
 
 fn print(line: &Line) {
     let ratio = line.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-    println!("{:<34} {:>12} {:>22} {ratio:>7}  {}", line.name, line.figure, line.reference, line.goal);
+    println!(
+        "{:<34} {:>12} {:>22} {ratio:>7}  {}",
+        line.name, line.figure, line.reference, line.goal
+    );
 }
 
 /// Runs both plugins in turn, so that a machine that slows down slows both.
@@ -140,7 +145,8 @@ fn peak_memory(world: &World) -> Line {
         }
         // The answer is formatted within this time; then the process waits for the reader.
         thread::sleep(Duration::from_millis(50));
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it is alive");
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it is alive");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
@@ -197,7 +203,11 @@ fn call(plugin: &Path, command: &str, container: &str, conf: &Value) {
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     stdin.write_all(conf.to_string().as_bytes()).expect("the plugin reads");
     drop(stdin);
-    assert!(child.wait().expect("the plugin ends").success(), "{} {command} failed", plugin.display());
+    assert!(
+        child.wait().expect("the plugin ends").success(),
+        "{} {command} failed",
+        plugin.display()
+    );
 }
 
 fn host_local_conf(data: &Path) -> Value {

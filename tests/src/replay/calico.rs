@@ -90,16 +90,10 @@ pub fn printed(request: &Assign, reply: &Assigned) -> Vec<String> {
         let by_name = |wanted: &FamilyRequest| {
             wanted.family == family && matches!(wanted.want, Want::Address(..))
         };
-        if request.families.iter().any(by_name) {
-            family.bits()
-        } else {
-            block_prefix
-        }
+        if request.families.iter().any(by_name) { family.bits() } else { block_prefix }
     };
     let addresses = reply.addresses.iter();
-    addresses
-        .map(|a| format!("{}/{}", a.ip, prefix(Family::of(a.ip), a.block.prefix())))
-        .collect()
+    addresses.map(|a| format!("{}/{}", a.ip, prefix(Family::of(a.ip), a.block.prefix()))).collect()
 }
 
 fn add(
@@ -136,9 +130,7 @@ fn add(
 
 /// An address by name is the only one that is given, whatever the configuration says about families and pools.
 fn one_address(text: &str) -> Result<FamilyRequest, BadInput> {
-    let ip: IpAddr = text
-        .parse()
-        .map_err(|error| bad(&format!("IP={text}: {error}")))?;
+    let ip: IpAddr = text.parse().map_err(|error| bad(&format!("IP={text}: {error}")))?;
     Ok(FamilyRequest {
         family: Family::of(ip),
         want: Want::Address(ip, AddressRule::AnyPool),
@@ -149,24 +141,14 @@ fn one_address(text: &str) -> Result<FamilyRequest, BadInput> {
 fn any_addresses(ipam: &Ipam) -> Result<Vec<FamilyRequest>, BadInput> {
     let v4 = ipam.assign_ipv4.as_deref() != Some("false");
     let v6 = ipam.assign_ipv6.as_deref() == Some("true");
-    [
-        (Family::V4, v4, &ipam.ipv4_pools),
-        (Family::V6, v6, &ipam.ipv6_pools),
-    ]
-    .into_iter()
-    .filter(|(_, is_on, _)| *is_on)
-    .map(|(family, _, pools)| {
-        let levels = Levels {
-            configuration: named(pools)?,
-            ..Levels::default()
-        };
-        Ok(FamilyRequest {
-            family,
-            want: Want::Any(1),
-            levels,
+    [(Family::V4, v4, &ipam.ipv4_pools), (Family::V6, v6, &ipam.ipv6_pools)]
+        .into_iter()
+        .filter(|(_, is_on, _)| *is_on)
+        .map(|(family, _, pools)| {
+            let levels = Levels { configuration: named(pools)?, ..Levels::default() };
+            Ok(FamilyRequest { family, want: Want::Any(1), levels })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// To stock Calico an empty list says nothing, so that any automatic pool will do.
@@ -174,25 +156,20 @@ fn named(pools: &[String]) -> Result<Option<PoolList>, BadInput> {
     if pools.is_empty() {
         return Ok(None);
     }
-    PoolList::from_names(pools.to_vec())
-        .map(Some)
-        .map_err(|error| bad(&error))
+    PoolList::from_names(pools.to_vec()).map(Some).map_err(|error| bad(&error))
 }
 
 fn parse_args(text: &str) -> Result<BTreeMap<&str, &str>, BadInput> {
     let pairs = text.split(';').filter(|pair| !pair.is_empty());
     let mut args = BTreeMap::new();
     for pair in pairs {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| bad(&format!("{pair:?} is no pair")))?;
+        let (name, value) =
+            pair.split_once('=').ok_or_else(|| bad(&format!("{pair:?} is no pair")))?;
         args.insert(name, value);
     }
     Ok(args)
 }
 
 fn bad(why: &dyn Display) -> BadInput {
-    BadInput {
-        why: why.to_string(),
-    }
+    BadInput { why: why.to_string() }
 }

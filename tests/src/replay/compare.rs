@@ -72,26 +72,12 @@ impl Runs {
     ) -> Result<(), Difference> {
         let revision = |kv: &Kv| kv.mod_revision;
         let is_written = |kv: &&Kv| before.get(&kv.key).map(revision) != Some(kv.mod_revision);
-        let written: BTreeSet<&Key> = after
-            .values()
-            .filter(is_written)
-            .map(|kv| &kv.key)
-            .collect();
-        equal(
-            Aspect::Put,
-            &step.put.iter().map(|put| &put.key).collect(),
-            &written,
-        )?;
-        let gone: BTreeSet<&Key> = before
-            .keys()
-            .filter(|key| !after.contains_key(*key))
-            .collect();
+        let written: BTreeSet<&Key> = after.values().filter(is_written).map(|kv| &kv.key).collect();
+        equal(Aspect::Put, &step.put.iter().map(|put| &put.key).collect(), &written)?;
+        let gone: BTreeSet<&Key> = before.keys().filter(|key| !after.contains_key(*key)).collect();
         equal(Aspect::Deleted, &step.deleted.iter().collect(), &gone)?;
         for put in &step.put {
-            let value = after
-                .get(&put.key)
-                .map(|kv| kv.value.as_slice())
-                .unwrap_or_default();
+            let value = after.get(&put.key).map(|kv| kv.value.as_slice()).unwrap_or_default();
             let recorded = self.theirs.value(&put.key, put.value.as_bytes());
             let here = self.ours.value(&put.key, value);
             equal(Aspect::Value, &(&put.key, recorded), &(&put.key, here))?;
@@ -130,11 +116,7 @@ pub(super) fn answer(step: &Step, answer: &Answer) -> Result<(), Difference> {
             Ok(addresses) => format!("success with {addresses:?}"),
             Err(failure) => format!("failure: {failure}"),
         };
-        return Err(Difference {
-            aspect: Aspect::Exit,
-            recorded,
-            here,
-        });
+        return Err(Difference { aspect: Aspect::Exit, recorded, here });
     }
     let printed: Printed = serde_json::from_str(&step.stdout).unwrap_or_default();
     match answer {
@@ -145,11 +127,7 @@ pub(super) fn answer(step: &Step, answer: &Answer) -> Result<(), Difference> {
         Err(failure) if is_same(&printed.msg, failure) => Ok(()),
         Err(failure) => {
             let here = failure.to_string();
-            Err(Difference {
-                aspect: Aspect::Reason,
-                recorded: printed.msg,
-                here,
-            })
+            Err(Difference { aspect: Aspect::Reason, recorded: printed.msg, here })
         }
     }
 }
@@ -163,9 +141,5 @@ fn equal<T: PartialEq + Debug>(aspect: Aspect, recorded: &T, here: &T) -> Result
     if recorded == here {
         return Ok(());
     }
-    Err(Difference {
-        aspect,
-        recorded: format!("{recorded:?}"),
-        here: format!("{here:?}"),
-    })
+    Err(Difference { aspect, recorded: format!("{recorded:?}"), here: format!("{here:?}") })
 }

@@ -40,52 +40,28 @@ type Row = (&'static str, fn(Option<&Refusal>) -> bool);
 /// What the recorded messages mean.
 const TABLE: [Row; 12] = [
     ("ARGS: error parsing value of pair", |r| r.is_none()),
-    ("resource does not exist: Node(", |r| {
-        matches!(r, Some(Refusal::UnknownNode { .. }))
-    }),
+    ("resource does not exist: Node(", |r| matches!(r, Some(Refusal::UnknownNode { .. }))),
     ("cannot find a qualified ippool", |r| {
         use Refusal::{NoPoolSelects, PoolNotPermitted};
         // Nothing selects the workload, or what was named is meant for something else.
         matches!(
             r,
-            Some(
-                NoPoolSelects { .. }
-                    | PoolNotPermitted {
-                        why: Forbidden::Use { .. },
-                        ..
-                    }
-            )
+            Some(NoPoolSelects { .. } | PoolNotPermitted { why: Forbidden::Use { .. }, .. })
         )
     }),
-    ("error parsing pool", |r| {
-        unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_err())
-    }),
+    ("error parsing pool", |r| unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_err())),
     ("does not exist, or is not enabled", |r| {
         // What is no pool's name is taken for a network, and only then looked for.
         matches!(r, Some(Refusal::PoolDisabled { .. }))
             || unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_ok())
     }),
-    ("isn't a IPv4 address", |r| {
-        matches!(r, Some(Refusal::WrongFamily { .. }))
-    }),
-    ("No IPs available in pools", |r| {
-        matches!(r, Some(Refusal::Exhausted { .. }))
-    }),
-    ("strict affinity enabled", |r| {
-        matches!(r, Some(Refusal::StrictAffinity { .. }))
-    }),
-    ("per host block limit", |r| {
-        matches!(r, Some(Refusal::BlockLimit { .. }))
-    }),
-    ("is not in a configured pool", |r| {
-        matches!(r, Some(Refusal::AddressOutside { .. }))
-    }),
-    ("Address already assigned in block", |r| {
-        matches!(r, Some(Refusal::AddressInUse { .. }))
-    }),
-    ("failed to parse datastore entry", |r| {
-        matches!(r, Some(Refusal::Corrupt(_)))
-    }),
+    ("isn't a IPv4 address", |r| matches!(r, Some(Refusal::WrongFamily { .. }))),
+    ("No IPs available in pools", |r| matches!(r, Some(Refusal::Exhausted { .. }))),
+    ("strict affinity enabled", |r| matches!(r, Some(Refusal::StrictAffinity { .. }))),
+    ("per host block limit", |r| matches!(r, Some(Refusal::BlockLimit { .. }))),
+    ("is not in a configured pool", |r| matches!(r, Some(Refusal::AddressOutside { .. }))),
+    ("Address already assigned in block", |r| matches!(r, Some(Refusal::AddressInUse { .. }))),
+    ("failed to parse datastore entry", |r| matches!(r, Some(Refusal::Corrupt(_)))),
 ];
 
 /// Says whether a recorded message gives the same reason as a failure.

@@ -87,9 +87,7 @@ impl Normaliser {
 impl Base {
     /// Finds where the numbers of a block begin, given how it looks when it is new.
     fn of(block: &mut Value) -> Option<Self> {
-        let number = numbers_of(block)
-            .filter_map(|number| number.as_u64())
-            .min()?;
+        let number = numbers_of(block).filter_map(|number| number.as_u64()).min()?;
         let claimed = block.get("affinity_claim_time").and_then(Value::as_str);
         let claimed: Option<Timestamp> = claimed.and_then(|text| text.parse().ok());
         let is_time =
@@ -167,11 +165,7 @@ mod tests {
     }
 
     fn one() -> String {
-        block(
-            "2026-11-21T00:11:34Z",
-            1_795_219_894_975_649_089,
-            "2026-11-21 00:11:34.9 +0000 UTC",
-        )
+        block("2026-11-21T00:11:34Z", 1_795_219_894_975_649_089, "2026-11-21 00:11:34.9 +0000 UTC")
     }
 
     #[test]
@@ -196,40 +190,16 @@ mod tests {
             ("an ordinal", "[0,null]", "[null,0]"),
             ("a step of the sequence number", "649090", "649091"),
             ("an owner", "host:n", "host:m"),
-            (
-                "a claim without a time",
-                r#","affinity_claim_time":"2026-11-21T00:11:34Z""#,
-                "",
-            ),
-            (
-                "a claim time of another form",
-                "00:11:34Z",
-                "00:11:34+00:00",
-            ),
-            (
-                "an attribute time of another form",
-                "34.9 +0000 UTC",
-                "34.900 +0000 UTC",
-            ),
-            (
-                "a first sequence number that is no time",
-                "1795219894975",
-                "1095219894975",
-            ),
-            (
-                "an order of members",
-                r#""deleted":false}"#,
-                r#""deleted":false,"x":1}"#,
-            ),
+            ("a claim without a time", r#","affinity_claim_time":"2026-11-21T00:11:34Z""#, ""),
+            ("a claim time of another form", "00:11:34Z", "00:11:34+00:00"),
+            ("an attribute time of another form", "34.9 +0000 UTC", "34.900 +0000 UTC"),
+            ("a first sequence number that is no time", "1795219894975", "1095219894975"),
+            ("an order of members", r#""deleted":false}"#, r#""deleted":false,"x":1}"#),
             ("a space", r#","deleted""#, r#", "deleted""#),
         ] {
             let other = one().replace(from, to);
             assert_ne!(other, one(), "{what}");
-            assert_ne!(
-                Normaliser::default().value(KEY, other.as_bytes()),
-                plain,
-                "{what}"
-            );
+            assert_ne!(Normaliser::default().value(KEY, other.as_bytes()), plain, "{what}");
         }
     }
 
@@ -237,19 +207,11 @@ mod tests {
     fn a_block_keeps_its_base_until_it_is_deleted() {
         let mut run = Normaliser::default();
         let first = run.value(KEY, one().as_bytes());
-        let bumped = one()
-            .replace("649090", "649092")
-            .replace("649089", "649091");
-        assert!(
-            run.value(KEY, bumped.as_bytes())
-                .contains(r#""sequenceNumber":"claimed+3""#)
-        );
+        let bumped = one().replace("649090", "649092").replace("649089", "649091");
+        assert!(run.value(KEY, bumped.as_bytes()).contains(r#""sequenceNumber":"claimed+3""#));
         let mut other = Normaliser::default();
         other.adopt(&run, KEY);
-        assert_eq!(
-            other.value(KEY, bumped.as_bytes()),
-            run.value(KEY, bumped.as_bytes())
-        );
+        assert_eq!(other.value(KEY, bumped.as_bytes()), run.value(KEY, bumped.as_bytes()));
         run.forget(KEY);
         assert_eq!(run.value(KEY, bumped.as_bytes()), first);
     }
@@ -264,14 +226,8 @@ mod tests {
             Normaliser::default().value(key, text.as_bytes())
         };
         let plain = pool("5ca5ec34-6e5d-44b9-8228-2c720a0910a0", "10.0.0.0/24");
-        assert_eq!(
-            pool("e84e78da-325b-4ffb-9184-351308cd9e1f", "10.0.0.0/24"),
-            plain
-        );
-        assert_ne!(
-            pool("e84e78da-325b-4ffb-9184-351308cd9e1f", "10.0.1.0/24"),
-            plain
-        );
+        assert_eq!(pool("e84e78da-325b-4ffb-9184-351308cd9e1f", "10.0.0.0/24"), plain);
+        assert_ne!(pool("e84e78da-325b-4ffb-9184-351308cd9e1f", "10.0.1.0/24"), plain);
         assert_ne!(pool("e84e78da", "10.0.0.0/24"), plain);
     }
 }

@@ -67,22 +67,13 @@ pub struct Mismatch {
 ///
 /// [`ReplayError`]: the first difference, or a store that fails.
 pub async fn replay<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
-    let mut replay = Replay {
-        store,
-        runs: Runs::default(),
-        summary: Summary::default(),
-    };
+    let mut replay = Replay { store, runs: Runs::default(), summary: Summary::default() };
     let mut now = Timestamp::from_nanos(START_NANOS);
     for (number, step) in recording.steps.iter().enumerate() {
         now = Timestamp::from_nanos(now.nanos() + STEP_NANOS).minus_seconds(-step.pause_seconds);
         replay.step(step, now).await?.map_err(|difference| {
             let (scenario, title) = (recording.scenario.clone(), step.title.clone());
-            ReplayError::Mismatch(Box::new(Mismatch {
-                scenario,
-                number,
-                title,
-                difference,
-            }))
+            ReplayError::Mismatch(Box::new(Mismatch { scenario, number, title, difference }))
         })?;
     }
     Ok(replay.summary)
@@ -139,19 +130,13 @@ impl<S: Store> Replay<'_, S> {
     async fn load(&mut self, step: &Step) -> Result<(), StoreError> {
         let put = |Put { key, value }: &Put| {
             let value = value.clone().into_bytes();
-            Op::Put {
-                key: key.clone(),
-                value,
-            }
+            Op::Put { key: key.clone(), value }
         };
         let delete = |key: &Key| Op::Delete { key: key.clone() };
         let puts = step.put.iter().map(put);
         let ops: Vec<Op> = puts.chain(step.deleted.iter().map(delete)).collect();
         for then in ops.chunks(Txn::OPS_MAX) {
-            let txn = Txn {
-                then: then.to_vec(),
-                ..Txn::default()
-            };
+            let txn = Txn { then: then.to_vec(), ..Txn::default() };
             self.store.txn(&txn, DEADLINE).await?;
         }
         self.runs.note(step);
