@@ -152,9 +152,9 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::Exists { .. } => {
             "choose another name, or change it: ringfence apply -f FILE".to_owned()
         }
-        Refusal::Missing { kind: "pool", .. } | Refusal::UnknownPool { .. } => {
-            "see which there are: ringfence pool list".to_owned()
-        }
+        Refusal::Missing { kind: "pool", .. }
+        | Refusal::UnknownPool { .. }
+        | Refusal::Unclaimable { .. } => "see which there are: ringfence pool list".to_owned(),
         Refusal::Missing { .. } => "see which there are: ringfence namespace list".to_owned(),
         Refusal::TooLarge { .. } => "do it in several steps".to_owned(),
         Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {
@@ -194,9 +194,6 @@ fn of_refusal(refusal: &Refusal) -> String {
         }
         Refusal::Release(_) => {
             "it changed since it was shown; look again and decide anew".to_owned()
-        }
-        Refusal::Unclaimable { .. } => {
-            "see the pools and their blocks: ringfence pool list".to_owned()
         }
     }
 }

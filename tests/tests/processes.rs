@@ -83,7 +83,8 @@ fn live(
     let add =
         Call::new("ADD", &name(container), &conf(world, container)).pod("fin", &name(container));
     if dice.roll(2) == 0 {
-        if kill(&add, dice, container) {
+        let end = if dice.roll(3) == 0 { End::Committed } else { End::Random };
+        if kill(world, &add, &end, dice, container) {
             let held = held(world, container);
             let side = if held { &tally.killed_after } else { &tally.killed_before };
             side.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +100,7 @@ fn live(
     let del = Call::new("DEL", &name(container), &conf(world, container));
     if container.is_multiple_of(2) {
         let had = held(world, container);
-        if dice.roll(2) == 0 && kill(&del, dice, container) {
+        if dice.roll(2) == 0 && kill(world, &del, &End::Random, dice, container) {
             let gone = had && !held(world, container);
             let side = if gone { &tally.killed_after } else { &tally.killed_before };
             side.fetch_add(1, Ordering::Relaxed);
@@ -123,16 +124,27 @@ fn live(
     }
 }
 
-/// Starts a call whose answer nobody reads, and kills it at a random moment; false if it ended before.
+/// When a call is killed.
+enum End {
+    /// After a time that has nothing to do with what it is doing.
+    Random,
+    /// As soon as others can see what it stored.
+    Committed,
+}
+
+/// Starts a call whose answer nobody reads, and kills it; false if it ended before.
 ///
 /// Its stdout is a pipe that is full already: a process that has committed stays there and can be killed too.
-fn kill(call: &Call, dice: &mut Dice, container: usize) -> bool {
+fn kill(world: &World, call: &Call, end: &End, dice: &mut Dice, container: usize) -> bool {
     let (reader, stdout) = full_pipe();
     let mut child = call.start(stdout);
     let longest_us = 500 << dice.roll(LIFE_DOUBLINGS);
-    let life = Duration::from_micros(dice.roll(longest_us));
-    let end = Instant::now() + life;
-    while Instant::now() < end {
+    let deadline = Instant::now() + Duration::from_micros(dice.roll(longest_us));
+    let is_over = || match end {
+        End::Random => Instant::now() >= deadline,
+        End::Committed => held(world, container),
+    };
+    while !is_over() {
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "container {container} was refused");
             return false;

@@ -141,6 +141,7 @@ fn name(path: &Path) -> String {
 }
 
 fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
+    refuse_emptied(path)?;
     let mut connection = connect_or_create(path, create)?;
     // The first statement creates a missing log, so this has to be looked up before.
     let has_log = has_log(&connection);
@@ -158,6 +159,20 @@ fn attempt(path: &Path, create: Create) -> Result<Connection, Failure> {
         }
     }
     Ok(connection)
+}
+
+/// Refuses a file that was emptied while its log still holds the store: opening it would make SQLite delete the log.
+fn refuse_emptied(path: &Path) -> Result<(), Failure> {
+    let length = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log_length = length(Path::new(&log)).unwrap_or(0);
+    if log_length > 0 && length(path).is_ok_and(|length| length == 0) {
+        let path = path.to_owned();
+        let source = format!("it is empty, but its log of {log_length} bytes is not").into();
+        return Err(Failure::Unusable(EmbeddedError::Damaged { path, source }));
+    }
+    Ok(())
 }
 
 fn connect_or_create(path: &Path, create: Create) -> Result<Connection, Failure> {
