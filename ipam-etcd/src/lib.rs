@@ -1,6 +1,6 @@
 //! Datastores: what a store promises, the backends that keep it, and the loop that carries plans to one.
 //!
-//! [`Store`] is the promise, [`drive`] the loop. A backend lives in a folder of its own, and none of the types of the
+//! [`Store`] is the promise, [`drive()`] the loop. A backend lives in a folder of its own, and none of the types of the
 //! library below it leaves that folder.
 
 mod any;

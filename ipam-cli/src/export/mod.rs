@@ -1,7 +1,7 @@
 //! What a firewall must know: the ranges of pools, in the words of the firewall.
 //!
 //! The same store gives the same text, byte for byte, so that a difference between two exports is a difference between
-//! two states. Nothing here reads a store or writes a file, but for [`replace`].
+//! two states. Nothing here reads a store or writes a file, but for [`mod@replace`].
 
 mod nft;
 mod plain;
