@@ -17,8 +17,8 @@ use ipam_core::ip::Family;
 use ipam_core::kv::{Txn, TxnReply};
 use ipam_core::model::{HandleId, IpPool, IpPoolSpec, ResourceKind, Timestamp};
 use ipam_core::plan::{
-    ApplyResources, Assign, Assigned, FamilyRequest, HandleTarget, Held, Manifest, ReadAll,
-    Release, Replay, Request, Rules, Want,
+    ApplyResources, Assign, Assigned, DeletePool, FamilyRequest, HandleTarget, Held, Manifest,
+    ReadAll, Release, Replay, Request, Rules, Want,
 };
 use ipam_core::pool::Levels;
 use ipam_etcd::{CONFLICTS_MAX, DriveError, Driven, ModelStore, Store, StoreError, drive};
@@ -294,4 +294,25 @@ fn random_faults_neither_double_nor_lose_an_address() {
         }
         assert_sound(&store);
     }
+}
+
+#[test]
+fn a_pool_with_many_empty_blocks_goes_in_steps_and_one_in_use_stays() {
+    let store = world(&[("p", "10.0.0.0/20")]);
+    for at in 0..50 {
+        block_on(&store, &assign(&format!("h{at}"), &format!("n{at}"), Replay::Same)).unwrap();
+    }
+    let delete = DeletePool { name: "p".to_owned() };
+    let revision = store.with(|model| model.revision());
+    assert!(matches!(block_on(&store, &delete), Err(DriveError::Refused(_))), "it is in use");
+    assert_eq!(store.with(|model| model.revision()), revision, "a refusal changes nothing");
+    for at in 0..50 {
+        block_on(&store, &release(&format!("h{at}"))).unwrap();
+    }
+    assert!(!block_on(&store, &delete).unwrap().reply, "more than one transaction takes");
+    let late = block_on(&store, &assign("late", "n", Replay::Same)).unwrap_err();
+    assert!(matches!(late, DriveError::Refused(_)), "it is off meanwhile");
+    assert!(block_on(&store, &delete).unwrap().reply);
+    let left: Vec<String> = store.with(|model| model.iter().map(|kv| kv.key.clone()).collect());
+    assert_eq!(left, ["/calico/resources/v3/projectcalico.org/clusterinformations/default"]);
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipam_core::pool::is_binding_name;
+
 use super::CniError;
 use super::environment::invalid;
 
@@ -53,8 +55,13 @@ impl Arguments {
         }
     }
 
-    /// Refuses half an identity: it must not switch off what holds for its namespace.
+    /// Refuses half an identity, and one that cannot be: neither may switch off what holds for its namespace.
     fn whole(self) -> Result<Self, CniError> {
+        if let Some(namespace) = self.pod_namespace.as_deref().filter(|name| !is_binding_name(name))
+        {
+            let rule = "must consist of letters, digits, '-', '_' and '.'";
+            return Err(invalid("K8S_POD_NAMESPACE of CNI_ARGS", namespace, rule));
+        }
         if let (Some(namespace), None) = (&self.pod_namespace, &self.pod_name) {
             return Err(invalid(
                 "K8S_POD_NAMESPACE of CNI_ARGS",
@@ -107,6 +114,7 @@ mod tests {
             ("COLOUR=red", "\"COLOUR\""),
             ("IgnoreUnknown=maybe", "\"maybe\""),
             ("K8S_POD_NAMESPACE=fin", "K8S_POD_NAME"),
+            ("K8S_POD_NAMESPACE=../x;K8S_POD_NAME=web", "\"../x\""),
             ("IP=nonsense", "\"nonsense\""),
         ] {
             let error = Arguments::parse(text).expect_err(text);

@@ -62,7 +62,9 @@ pub(super) async fn get(context: &mut Context, name: &str) -> Result<Exit, Cause
 /// Deletes a pool that nobody draws from.
 pub(super) async fn delete(context: &mut Context, name: &str) -> Result<Exit, Cause> {
     let request = DeletePool { name: name.to_owned() };
-    context.connect(Create::Never)?.carry_out(&request).await?;
+    let connection = context.connect(Create::Never)?;
+    // A pool with many empty blocks goes in several transactions.
+    while !connection.carry_out(&request).await? {}
     let kind = ResourceKind::IpPool.name();
     let outcome = Outcome { kind, name: name.to_owned(), result: "deleted" };
     context.show(&Report::new(context.written(), vec![outcome]))?;

@@ -1,13 +1,12 @@
 //! Storing pools, reservations and nodes as an administrator writes them.
 
-use crate::block;
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{
-    Affinity, Binding, Block, ClusterInformation, IpPool, IpReservation, Metadata, Node, Owner,
-    PoolMark, ResourceKind, Timestamp, Uid, key,
+    ClusterInformation, IpPool, IpReservation, Metadata, Node, PoolMark, ResourceKind, Timestamp,
+    Uid, key,
 };
-use crate::pool::{Pool, validate};
+use crate::pool::validate;
 use crate::refusal::Refusal;
 
 use super::facts::{cluster_key, refuse_if_locked};
@@ -237,87 +236,6 @@ impl Writer {
             self.ops.push(Op::Put { key, value: cluster.encode() });
         }
         Ok(())
-    }
-}
-
-/// Asks to delete a pool that nobody draws from any more.
-#[derive(Clone, Debug)]
-pub struct DeletePool {
-    /// The pool.
-    pub name: String,
-}
-
-impl Request for DeletePool {
-    type Reply = ();
-
-    fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<PlanOutcome<()>> {
-        let pool_key = key::resource(ResourceKind::IpPool, &self.name);
-        refuse_if_locked(lookup)?;
-        let missing = || Refusal::Missing { kind: "pool", name: self.name.clone() };
-        let kv = lookup.get(&pool_key)?.ok_or_else(missing)?;
-        let stored = IpPool::decode(&pool_key, &kv.value)?;
-        let mut ops = vec![Op::Delete { key: pool_key }];
-        self.refuse_bound(lookup)?;
-        if let Some(pool) = Pool::read(&stored, false) {
-            ops.extend(self.give_up_blocks(lookup, &pool)?);
-        }
-        let mark_key = key::pool_mark(&self.name);
-        if lookup.get(&mark_key)?.is_some() {
-            ops.push(Op::Delete { key: mark_key });
-        }
-        Ok(PlanOutcome::Write { ops, reply: () })
-    }
-}
-
-impl DeletePool {
-    fn refuse_bound(&self, lookup: &mut Lookup<'_>) -> Planned<()> {
-        let mut namespaces = Vec::new();
-        for kv in lookup.scan(&Range::prefix(key::bindings()))? {
-            if let Some(key::Named::Binding(tenant)) = key::parse(&kv.key)
-                && Binding::decode(&kv.key, &kv.value)?.names(&self.name)
-            {
-                namespaces.push(tenant);
-            }
-        }
-        if namespaces.is_empty() {
-            return Ok(());
-        }
-        Err(Refusal::PoolBound { pool: self.name.clone(), namespaces }.into())
-    }
-
-    /// Deletes the empty blocks and the claims on them; refuses where an address is held.
-    ///
-    /// The blocks of the family are scanned as a guard, so that a block that appears meanwhile is a conflict.
-    fn give_up_blocks(&self, lookup: &mut Lookup<'_>, pool: &Pool) -> Planned<Vec<Op>> {
-        let mut ops = Vec::new();
-        let (mut addresses, mut blocks) = (0, 0);
-        for kv in lookup.scan(&Range::prefix(key::blocks(pool.family())))? {
-            let Some(key::Named::Block(cidr)) = key::parse(&kv.key) else {
-                continue;
-            };
-            if !pool.cidr.covers(&cidr) {
-                continue;
-            }
-            let block = Block::decode(&kv.key, &kv.value)?;
-            if !block::is_empty(&block) {
-                addresses += block.taken().count();
-                blocks += 1;
-                continue;
-            }
-            lookup.get(&kv.key)?;
-            ops.push(Op::Delete { key: kv.key.clone() });
-            if let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) {
-                let row_key = key::affinity(&owner, &cidr);
-                if let Some(row) = lookup.get(&row_key)? {
-                    Affinity::decode(&row_key, &row.value)?;
-                    ops.push(Op::Delete { key: row_key });
-                }
-            }
-        }
-        if addresses > 0 {
-            return Err(Refusal::PoolInUse { pool: self.name.clone(), addresses, blocks }.into());
-        }
-        Ok(ops)
     }
 }
 
