@@ -206,25 +206,20 @@ fn who_is_overtaken_takes_another_address() {
 
 #[test]
 fn a_refusal_counts_only_when_nothing_changed_meanwhile() {
-    let store = world(&[("p", "10.0.0.0/28")]);
-    for at in 0..15 {
+    let store = world(&[("p", "10.0.0.0/27")]);
+    for at in 0..31 {
         block_on(&store, &assign(&format!("h{at}"), "n", Replay::Same)).unwrap();
     }
-    // The last address goes to somebody else while it is asked for; another one is given back at once.
+    // The last address, in the second block, goes to somebody else while it is asked for; one in the first block is
+    // given back. The conflict shows the second block only, and both together look full.
     let other = |store: &ModelStore| {
         block_on(store, &assign("other", "n", Replay::Same)).unwrap();
+        block_on(store, &release("h0")).unwrap();
     };
-    let back = |store: &ModelStore| {
-        block_on(store, &release("h3")).unwrap();
-    };
-    let fates = [
-        Fate::Arrives,
-        Fate::Arrives,
-        Fate::Overtaken(Box::new(other)),
-        Fate::Overtaken(Box::new(back)),
-    ];
+    let fates = [Fate::Arrives, Fate::Arrives, Fate::Overtaken(Box::new(other))];
     let driven = block_on(&Faulty::new(&store, fates), &assign("h", "n", Replay::Same)).unwrap();
     assert_eq!(ips(&driven).len(), 1);
+    assert_eq!(driven.conflicts, 1);
     let full = block_on(&store, &assign("late", "n", Replay::Same)).unwrap_err();
     assert!(matches!(full, DriveError::Refused(_)));
 }
