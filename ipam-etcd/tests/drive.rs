@@ -207,6 +207,8 @@ fn who_is_overtaken_takes_another_address() {
 #[test]
 fn a_refusal_counts_only_when_nothing_changed_meanwhile() {
     let store = world(&[("p", "10.0.0.0/27")]);
+    let strict = r#"{"strict_affinity":true,"auto_allocate_blocks":true}"#;
+    store.with(|model| model.put("/calico/ipam/v2/config", strict));
     for at in 0..31 {
         block_on(&store, &assign(&format!("h{at}"), "n", Replay::Same)).unwrap();
     }
