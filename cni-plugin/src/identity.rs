@@ -72,6 +72,16 @@ pub(crate) fn tenant(network: &str, arguments: &Arguments) -> Tenant {
     }
 }
 
+/// Returns what tells one attachment from another; the text of a handle does not, as its parts may hold dots.
+pub(crate) fn attachment(network: &str, call: &Call) -> BTreeMap<String, String> {
+    let parts = [
+        ("network", network),
+        ("container-id", call.container_id.as_str()),
+        ("interface", call.ifname.as_str()),
+    ];
+    parts.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// Returns what is stored with each address: Calico's attributes, and ours, which its tools pass over.
 pub(crate) fn attributes(
     network: &str,
@@ -80,13 +90,11 @@ pub(crate) fn attributes(
     now: Timestamp,
 ) -> BTreeMap<String, String> {
     let arguments = &call.arguments;
-    let mut attributes = BTreeMap::from(
+    let mut attributes = attachment(network, call);
+    attributes.extend(
         [
             ("node", node.to_owned()),
             ("timestamp", now.to_go_text()),
-            ("network", network.to_owned()),
-            ("container-id", call.container_id.clone()),
-            ("interface", call.ifname.clone()),
             ("writer", concat!("ringfence ", env!("CARGO_PKG_VERSION")).to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),

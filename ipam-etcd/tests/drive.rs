@@ -115,7 +115,7 @@ fn assign(handle: &str, host: &str, replay: Replay) -> Assign {
 }
 
 fn release(handle: &str) -> Release {
-    Release { targets: vec![HandleTarget { handle: HandleId::new(handle).unwrap(), only: None }] }
+    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())] }
 }
 
 fn held(store: &ModelStore, handle: &str) -> Vec<String> {

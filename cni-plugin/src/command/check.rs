@@ -27,6 +27,7 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     };
     let request = Verify {
         handle: identity::handle(&netconf.name, call)?,
+        attributes: identity::attachment(&netconf.name, call),
         addresses: PrevResult::parse(prev_result)?,
     };
     match Session::open(&fields)?.drive(&request, now()).await? {

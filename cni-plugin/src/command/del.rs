@@ -13,11 +13,14 @@ use super::{Answer, Session, now, start_logging};
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
     start_logging(&fields)?;
+    let whose = identity::attachment(&netconf.name, call);
     let of_container = HandleTarget {
         handle: identity::container_handle(&netconf.name, call)?,
-        only: Some(("interface".to_owned(), call.ifname.clone())),
+        whose: whose.clone(),
+        with: Some("interface"),
     };
-    let of_interface = HandleTarget { handle: identity::handle(&netconf.name, call)?, only: None };
+    let of_interface =
+        HandleTarget { handle: identity::handle(&netconf.name, call)?, whose, with: None };
     let request = Release { targets: vec![of_interface, of_container] };
     let released = Session::open(&fields)?.drive_in_turn(&request, now()).await?;
     for ip in released {

@@ -51,8 +51,7 @@ impl Answer {
         let Some((store, handle)) = self.undo else {
             return;
         };
-        let request =
-            Release { targets: vec![HandleTarget { handle: handle.clone(), only: None }] };
+        let request = Release { targets: vec![HandleTarget::all(handle.clone())] };
         let deadline = Duration::from_millis(UNDO_MS_MAX);
         if let Err(failure) = drive(&store, &request, now(), deadline).await {
             error!(%handle, %failure, "LEAK-RISK: an address was allocated that nobody heard of");

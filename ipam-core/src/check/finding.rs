@@ -64,6 +64,12 @@ pub enum Rule {
     Unconfirmed,
     /// A block without owner holds something.
     EmptyUnowned,
+    /// Pools share no address.
+    PoolOverlap,
+    /// A pool is called like its key.
+    PoolName,
+    /// A binding names pools that exist.
+    BoundPool,
 }
 
 /// How bad a broken rule is.
@@ -102,6 +108,9 @@ impl Rule {
             Self::Phantom => "X6",
             Self::Unconfirmed => "X7",
             Self::EmptyUnowned => "X8",
+            Self::PoolOverlap => "P1",
+            Self::PoolName => "P2",
+            Self::BoundPool => "P3",
         }
     }
 
@@ -129,6 +138,9 @@ impl Rule {
             Self::Phantom => "handle counts too much",
             Self::Unconfirmed => "claim is not confirmed",
             Self::EmptyUnowned => "empty block without owner",
+            Self::PoolOverlap => "pools overlap",
+            Self::PoolName => "pool and key have different names",
+            Self::BoundPool => "binding names a pool that does not exist",
         }
     }
 
@@ -145,8 +157,15 @@ impl Rule {
             | Self::K9
             | Self::K10
             | Self::K11
-            | Self::X2 => Severity::Error,
-            Self::K7 | Self::X1 | Self::X3 | Self::X4 | Self::X5 => Severity::Warning,
+            | Self::X2
+            | Self::PoolOverlap => Severity::Error,
+            Self::K7
+            | Self::X1
+            | Self::X3
+            | Self::X4
+            | Self::X5
+            | Self::PoolName
+            | Self::BoundPool => Severity::Warning,
             Self::K5 | Self::K6 | Self::Phantom | Self::Unconfirmed | Self::EmptyUnowned => {
                 Severity::Note
             }

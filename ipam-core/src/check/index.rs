@@ -17,6 +17,8 @@ pub(super) struct Index {
     pub(super) blocks: BTreeMap<Cidr, Block>,
     pub(super) affinities: BTreeMap<(Owner, Cidr), Affinity>,
     pub(super) handles: BTreeMap<String, Handle>,
+    pub(super) pools: BTreeMap<String, IpPool>,
+    pub(super) bindings: BTreeMap<String, Binding>,
 }
 
 impl Index {
@@ -37,9 +39,7 @@ pub(super) fn judge_resource(named: &key::Named, kv: &Kv) -> Result<(), DecodeEr
     use key::Named;
     match named {
         Named::Config => Config::decode(&kv.key, &kv.value).map(drop),
-        Named::Binding(_) => Binding::decode(&kv.key, &kv.value).map(drop),
         Named::PoolMark(_) => PoolMark::decode(&kv.key, &kv.value).map(drop),
-        Named::Resource(ResourceKind::IpPool, _) => IpPool::decode(&kv.key, &kv.value).map(drop),
         Named::Resource(ResourceKind::IpReservation, _) => {
             IpReservation::decode(&kv.key, &kv.value).map(drop)
         }
@@ -47,7 +47,11 @@ pub(super) fn judge_resource(named: &key::Named, kv: &Kv) -> Result<(), DecodeEr
         Named::Resource(ResourceKind::ClusterInformation, _) => {
             ClusterInformation::decode(&kv.key, &kv.value).map(drop)
         }
-        Named::Block(_) | Named::Affinity(..) | Named::Handle(_) => Ok(()),
+        Named::Block(_)
+        | Named::Affinity(..)
+        | Named::Handle(_)
+        | Named::Binding(_)
+        | Named::Resource(ResourceKind::IpPool, _) => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod finding;
 mod index;
+mod pools;
 
 pub use finding::{Finding, Rule, Severity};
 
@@ -13,12 +14,14 @@ use std::collections::BTreeMap;
 use crate::block;
 use crate::ip::Cidr;
 use crate::kv::Kv;
-use crate::model::{Affinity, AffinityState, Block, Handle, Owner, Timestamp, key};
+use crate::model::{
+    Affinity, AffinityState, Binding, Block, Handle, IpPool, Owner, ResourceKind, Timestamp, key,
+};
 use crate::plan::Snapshot;
 
 use index::Index;
 
-/// Judges a snapshot: the rules of single blocks (K) and those between keys (X) of `docs/stored-format.md`.
+/// Judges a snapshot: the rules of single blocks (K), those between keys (X) and those of pools (P) of `docs/stored-format.md`.
 ///
 /// `now` tells releases that lie in the future; it may be off by the clocks of the nodes.
 #[must_use]
@@ -32,6 +35,8 @@ pub fn check(snapshot: &Snapshot, now: Timestamp) -> Vec<Finding> {
     check_affinities(&index, &mut findings);
     check_owners(&index, &mut findings);
     check_handles(&index, &mut findings);
+    pools::check_pools(&index, &mut findings);
+    pools::check_bindings(&index, &mut findings);
     findings.sort();
     findings
 }
@@ -247,6 +252,12 @@ fn decode(kv: &Kv, index: &mut Index) -> Result<(), crate::model::DecodeError> {
         }
         Some(key::Named::Handle(id)) => {
             index.handles.insert(id, Handle::decode(&kv.key, &kv.value)?);
+        }
+        Some(key::Named::Resource(ResourceKind::IpPool, name)) => {
+            index.pools.insert(name, IpPool::decode(&kv.key, &kv.value)?);
+        }
+        Some(key::Named::Binding(tenant)) => {
+            index.bindings.insert(tenant, Binding::decode(&kv.key, &kv.value)?);
         }
         Some(named) => index::judge_resource(&named, kv)?,
         None => {}

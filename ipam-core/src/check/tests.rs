@@ -91,3 +91,24 @@ fn rules_between_keys() {
     };
     assert_eq!(codes(unowned), ["X8"]);
 }
+
+#[test]
+fn rules_of_pools_and_bindings() {
+    let pool = |model: &mut Model, key: &str, name: &str, cidr: &str| {
+        let value = format!(
+            r#"{{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{{"name":"{name}"}},"spec":{{"cidr":"{cidr}"}}}}"#
+        );
+        model.put(format!("/calico/resources/v3/projectcalico.org/ippools/{key}"), value);
+    };
+    let overlap = codes(|model| {
+        pool(model, "a", "a", "10.0.0.0/8");
+        pool(model, "b", "b", "10.1.0.0/16");
+        pool(model, "c", "c", "10.2.0.0/16");
+    });
+    assert_eq!(overlap, ["P1", "P1"]);
+    assert_eq!(codes(|model| pool(model, "a", "z", "10.0.0.0/8")), ["P2"]);
+    let bound = r#"{"mode":"default","ipv4Pools":["nosuch"]}"#;
+    assert_eq!(codes(|model| model.put("/ringfence/v1/bindings/fin", bound)), ["P3"]);
+    let hole = r#"{"mode":"required","ipv4pools":["nosuch"]}"#;
+    assert_eq!(codes(|model| model.put("/ringfence/v1/bindings/fin", hole)), ["K0"]);
+}

@@ -1,10 +1,11 @@
 //! What Ringfence stores beside Calico's data: bindings of namespaces, and marks of pools.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ip::Family;
 
-use super::json::{Unknown, is_false};
+use super::json::Unknown;
 use super::{DecodeError, from_json, to_bytes};
 
 /// Which pools a namespace draws from.
@@ -13,10 +14,20 @@ pub struct Binding {
     /// How strongly it holds.
     pub mode: BindingMode,
     /// IPv4 pools in order of preference; `None` says nothing about IPv4.
-    #[serde(rename = "ipv4Pools", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "ipv4Pools",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list"
+    )]
     pub ipv4_pools: Option<Vec<String>>,
     /// IPv6 pools in order of preference; `None` says nothing about IPv6.
-    #[serde(rename = "ipv6Pools", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "ipv6Pools",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "list"
+    )]
     pub ipv6_pools: Option<Vec<String>>,
     #[serde(flatten)]
     unknown: Unknown,
@@ -62,13 +73,25 @@ impl Binding {
             .any(|name| name == pool)
     }
 
-    /// Reads the value of a key.
+    /// Reads the value of a key. A binding that names no family, or in whose names a slip of the pen could hide one,
+    /// is refused: it would be a fence with a hole.
     ///
     /// # Errors
     ///
     /// [`DecodeError::Json`] with the key.
     pub fn decode(key: &str, value: &[u8]) -> Result<Self, DecodeError> {
-        from_json(key, value)
+        let binding: Self = from_json(key, value)?;
+        let fault = |what: String| DecodeError::Json {
+            key: key.to_owned(),
+            source: serde_json::Error::custom(what),
+        };
+        if let Some(name) = misspelt(&binding.unknown, &["mode", "ipv4Pools", "ipv6Pools"]) {
+            return Err(fault(format!("member {name:?} is misspelt")));
+        }
+        if binding.ipv4_pools.is_none() && binding.ipv6_pools.is_none() {
+            return Err(fault("it names neither ipv4Pools nor ipv6Pools".to_owned()));
+        }
+        Ok(binding)
     }
 
     /// Returns the bytes to store.
@@ -76,6 +99,20 @@ impl Binding {
     pub fn encode(&self) -> Vec<u8> {
         to_bytes(self)
     }
+}
+
+/// Reads a list that is there; `null` is none.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+/// Finds a member that differs from a known one in case or punctuation only.
+fn misspelt<'a>(unknown: &'a Unknown, known: &[&str]) -> Option<&'a str> {
+    let letters = |name: &str| -> String {
+        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    };
+    let mut names = unknown.keys().map(String::as_str);
+    names.find(|name| known.iter().any(|known| letters(known) == letters(name)))
 }
 
 impl std::fmt::Display for BindingMode {
@@ -91,7 +128,6 @@ impl std::fmt::Display for BindingMode {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolMark {
     /// Only namespaces whose binding names the pool may draw from it, whatever an annotation says.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub exclusive: bool,
     #[serde(flatten)]
     unknown: Unknown,
@@ -117,5 +153,34 @@ impl PoolMark {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         to_bytes(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_with_a_hole_is_refused() {
+        for text in [
+            r#"{"mode":"required"}"#,
+            r#"{"mode":"required","ipv4Pools":null}"#,
+            r#"{"mode":"required","ipv4pools":["a"]}"#,
+            r#"{"mode":"required","IPv4_Pools":["a"],"ipv6Pools":[]}"#,
+            r#"{"mode":"Required","ipv4Pools":["a"]}"#,
+            r#"{"ipv4Pools":["a"]}"#,
+        ] {
+            assert!(Binding::decode("k", text.as_bytes()).is_err(), "{text}");
+        }
+        for text in ["{}", r#"{"Exclusive":true}"#, r#"{"exclusive":null}"#] {
+            assert!(PoolMark::decode("k", text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_later_version_stay() {
+        let text = r#"{"mode":"required","ipv4Pools":["a"],"until":"2027"}"#;
+        let binding = Binding::decode("k", text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(binding.encode()).unwrap(), text);
     }
 }

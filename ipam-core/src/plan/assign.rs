@@ -201,14 +201,10 @@ impl Assign {
             return Ok(None);
         }
         let in_use = |why: String| Refusal::HandleInUse { handle: self.handle.to_string(), why };
-        let uid = "pod-uid";
-        if let Some(mine) = self.attributes.get(uid)
-            && let Some(other) =
-                held.iter().find_map(|h| h.holder.attribute(uid).filter(|u| u != mine))
-        {
-            return Err(
-                in_use(format!("it belongs to the pod with UID {other}, not {mine}")).into()
-            );
+        for held in &held {
+            if let Some((name, stored, mine)) = held.holder.differs_from(&self.attributes) {
+                return Err(in_use(format!("its {name} is {stored}, not {mine}")).into());
+            }
         }
         let mut assignments = Vec::new();
         for (request, choice) in self.families.iter().zip(choices) {

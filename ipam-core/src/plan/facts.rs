@@ -65,9 +65,24 @@ impl Facts {
             return Err(refusal.into());
         }
         for pool in &choice.pools {
+            self.refuse_overlapping(pool)?;
             lookup.get(&key::resource(ResourceKind::IpPool, &pool.name))?;
         }
         Ok(choice)
+    }
+
+    /// Refuses a pool that shares addresses with another: each has blocks of its own, so both would give them away.
+    fn refuse_overlapping(&self, pool: &Pool) -> Result<(), Refusal> {
+        let mut others = self.pools.iter().filter(|other| other.name != pool.name);
+        match others.find(|other| other.cidr.overlaps(&pool.cidr)) {
+            None => Ok(()),
+            Some(other) => Err(Refusal::PoolOverlap {
+                pool: pool.name.clone(),
+                cidr: pool.cidr,
+                other: other.name.clone(),
+                other_cidr: other.cidr,
+            }),
+        }
     }
 
     /// Puts the damage of a stored pool in the place of a refusal that it explains.
@@ -140,7 +155,11 @@ fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
     let mut damaged = Vec::new();
     for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpPool)))? {
         match IpPool::decode(&kv.key, &kv.value) {
-            Ok(stored) => {
+            Ok(mut stored) => {
+                // The key is what others find it by.
+                if let Some(key::Named::Resource(_, name)) = key::parse(&kv.key) {
+                    stored.metadata.name = name;
+                }
                 pools.extend(Pool::read(&stored, exclusive.contains(&stored.metadata.name)));
             }
             Err(_) => damaged.push(kv.clone()),

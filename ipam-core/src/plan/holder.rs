@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::model::Attributes;
 
+/// The attributes that tell one attachment of a container from another.
+const IDENTITY: [&str; 4] = ["network", "container-id", "interface", "pod-uid"];
+
 /// Who holds an address, as its metadata tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
@@ -22,6 +25,19 @@ impl Holder {
             handle: record.handle().map(str::to_owned),
             attributes: record.secondary.clone().unwrap_or_default(),
         }
+    }
+
+    /// Finds an attribute that is known on both sides and differs: then somebody else holds the address under the
+    /// same handle, whose text does not tell where one part of it ends and the next begins.
+    #[must_use]
+    pub fn differs_from<'a>(
+        &'a self,
+        attributes: &'a BTreeMap<String, String>,
+    ) -> Option<(&'static str, &'a str, &'a str)> {
+        IDENTITY.into_iter().find_map(|name| {
+            let (stored, mine) = (self.attributes.get(name)?, attributes.get(name)?);
+            (stored != mine).then_some((name, stored.as_str(), mine.as_str()))
+        })
     }
 
     /// Returns one attribute.

@@ -9,7 +9,7 @@ use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{Attributes, Block, Config, DecodeError, Handle, HandleId, Timestamp, key};
 
 use super::facts::read_config;
-use super::{Outcome, Planned, Request};
+use super::{Holder, Outcome, Planned, Request};
 
 /// Asks to release everything that some handles hold. What is not held is no error.
 #[derive(Clone, Debug)]
@@ -23,8 +23,24 @@ pub struct Release {
 pub struct HandleTarget {
     /// The handle.
     pub handle: HandleId,
-    /// Only addresses with this attribute and value; `None` for all.
-    pub only: Option<(String, String)>,
+    /// Only addresses that do not say otherwise: an attribute given here and stored with an address must be equal.
+    pub whose: BTreeMap<String, String>,
+    /// Only addresses with this attribute, which must be given in `whose`; `None` for all.
+    pub with: Option<&'static str>,
+}
+
+impl HandleTarget {
+    /// Releases everything that a handle holds.
+    #[must_use]
+    pub fn all(handle: HandleId) -> Self {
+        Self { handle, whose: BTreeMap::new(), with: None }
+    }
+
+    fn wants(&self, record: &Attributes) -> bool {
+        let holder = Holder::of(record);
+        self.with.is_none_or(|name| holder.attribute(name).is_some())
+            && holder.differs_from(&self.whose).is_none()
+    }
 }
 
 impl Request for Release {
@@ -103,11 +119,12 @@ impl Edits {
                 None => return Ok(None),
             },
         };
-        let wanted = |record: &Attributes| match &target.only {
-            None => true,
-            Some((name, value)) => record.owner_attribute(name) == Some(value),
-        };
-        let freed = block.release_handle(target.handle.as_str(), wanted, self.now, cooldown);
+        let freed = block.release_handle(
+            target.handle.as_str(),
+            |record| target.wants(record),
+            self.now,
+            cooldown,
+        );
         if freed.is_some() {
             lookup.get(&block_key)?;
         }

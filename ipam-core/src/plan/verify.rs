@@ -1,5 +1,6 @@
 //! Whether a handle holds what it was given.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -16,6 +17,8 @@ use super::{Holder, Outcome, Planned, Request};
 pub struct Verify {
     /// The handle.
     pub handle: HandleId,
+    /// What is known of the workload; an address under the handle that says otherwise is somebody else's.
+    pub attributes: BTreeMap<String, String>,
     /// The addresses that it was given.
     pub addresses: Vec<IpAddr>,
 }
@@ -65,7 +68,9 @@ impl Request for Verify {
             }
         }
         let held = held_by(lookup, &self.handle)?;
-        let further = held.into_iter().find(|held| !self.addresses.contains(&held.ip));
+        let mut mine =
+            held.into_iter().filter(|held| held.holder.differs_from(&self.attributes).is_none());
+        let further = mine.find(|held| !self.addresses.contains(&held.ip));
         Ok(Outcome::Done(further.map(|held| Mismatch::Further { ip: held.ip })))
     }
 }
@@ -84,8 +89,12 @@ impl Verify {
         let record = cidr.ordinal_of(ip).and_then(|ordinal| block.record_of(ordinal));
         match record.filter(|record| record.released_at.is_none()) {
             None => missing,
-            Some(record) if record.handle() == Some(self.handle.as_str()) => Ok(None),
-            Some(record) => Ok(Some(Mismatch::OtherHolder { ip, holder: Holder::of(record) })),
+            Some(record) => {
+                let holder = Holder::of(record);
+                let is_mine = holder.handle.as_deref() == Some(self.handle.as_str())
+                    && holder.differs_from(&self.attributes).is_none();
+                Ok((!is_mine).then_some(Mismatch::OtherHolder { ip, holder }))
+            }
         }
     }
 }

@@ -218,7 +218,7 @@ pub enum Refusal {
     #[error("the datastore is locked: datastoreReady is false in ClusterInformation")]
     Locked,
     /// A stored value cannot be understood, and what was asked for depends on it.
-    #[error("stored data cannot be used; it was left as it is")]
+    #[error("what is stored at {} cannot be used, and was left as it is; see ringfence check", .0.key())]
     Corrupt(#[source] DecodeError),
     /// An address may not be released.
     #[error("nothing was released")]

@@ -76,7 +76,7 @@ impl Call {
         let handle =
             HandleId::new(format!("{}.{container}", conf.name)).map_err(|error| bad(&error))?;
         if verb == "DEL" {
-            let targets = vec![HandleTarget { handle, only: None }];
+            let targets = vec![HandleTarget::all(handle)];
             return Ok(Some(Self::Del(Release { targets })));
         }
         add(&conf, &args, handle, now).map(Some)
