@@ -11,7 +11,12 @@ if [ "${RINGFENCE_DEMO_INSIDE:-}" != 1 ]; then
     exit 1
   fi
   export RINGFENCE_DEMO_INSIDE=1
-  exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private "$0" "$@"
+  # The stage dies with this process, whatever ends it; inside, it is process 1, which signals do not reach by themselves.
+  setpriv --pdeathsig KILL unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private "$0" "$@" &
+  stage=$!
+  trap 'kill -KILL "$stage"; printf "\ninterrupted\n" >&2; exit 130' INT TERM HUP
+  wait "$stage"
+  exit
 fi
 
 readonly BIN=${RINGFENCE_BIN_DIR:?run this by make demo}
@@ -28,7 +33,6 @@ else
   readonly BOLD='' GREEN='' RED='' OFF=''
 fi
 failures=0
-
 
 say() { printf '\n%s%s%s\n' "$BOLD" "$*" "$OFF"; }
 
@@ -204,7 +208,7 @@ run ringfence usage
 run ringfence check
 
 if [ "$failures" != 0 ]; then
-  printf '\n%s%d expectations failed%s\n' "$RED" "$failures" "$OFF"
+  printf '\n%sFAILED expectations: %d%s\n' "$RED" "$failures" "$OFF"
   exit 1
 fi
 printf '\n%sEverything was as expected.%s\n' "$GREEN" "$OFF"

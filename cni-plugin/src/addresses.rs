@@ -34,8 +34,9 @@ pub(crate) fn wanted(
     if let Some(value) = arguments.filter(|value| !value.is_null()) {
         return judge("args.cni.ips", from_list(value, "args.cni.ips")?, settings);
     }
-    if let Some(ip) = call.arguments.ip {
-        return judge("IP of CNI_ARGS", vec![Wanted { ip, prefix: None }], settings);
+    if let Some(text) = &call.arguments.ip {
+        let source = "IP of CNI_ARGS";
+        return judge(source, vec![parse(text, source)?], settings);
     }
     match annotations.get(ADDRESSES, &call.ifname, &settings.annotation_interfaces) {
         None => Ok(Vec::new()),
@@ -88,12 +89,16 @@ fn from_list(value: &Value, source: &str) -> Result<Vec<Wanted>, CniError> {
         let message = format!("{source} must be a list of addresses such as [\"10.0.0.7\"]");
         return Err(CniError::new(Code::Annotation, message));
     };
-    entries.iter().map(|entry| parse(entry, source)).collect()
+    entries.iter().map(|entry| parse(entry.as_str().unwrap_or_default(), source)).collect()
 }
 
-fn parse(entry: &Value, source: &str) -> Result<Wanted, CniError> {
-    let bad = || CniError::new(Code::AddressInvalid, format!("{source}: {entry} is no address"));
-    let text = entry.as_str().ok_or_else(bad)?;
+fn parse(text: &str, source: &str) -> Result<Wanted, CniError> {
+    let bad = || {
+        CniError::new(
+            Code::AddressInvalid,
+            format!("{source}: {text:?} is no address; write one such as 10.0.0.7"),
+        )
+    };
     let wanted = if let Ok(ip) = text.parse::<IpAddr>() {
         Wanted { ip, prefix: None }
     } else {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::protocol::{Call, CniError, Code, Netconf};
 use crate::settings::AddSettings;
+use crate::spelling::near_miss;
 
 /// The name under which a runtime passes the pod's annotations.
 const CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";
@@ -20,19 +21,52 @@ pub(crate) struct Annotations(BTreeMap<String, String>);
 
 impl Annotations {
     /// Reads the annotations from the configuration; `null` is what a pod without any comes with.
-    pub(crate) fn read(netconf: &Netconf) -> Result<Self, CniError> {
-        let value = netconf.top.get("runtimeConfig").and_then(|config| config.get(CAPABILITY));
-        match value {
-            None | Some(Value::Null) => Ok(Self::default()),
-            Some(value) => match serde_json::from_value(value.clone()) {
-                Ok(annotations) => Ok(Self(annotations)),
-                Err(error) => Err(CniError::new(
-                    Code::Config,
-                    format!("runtimeConfig {CAPABILITY:?} must be an object of texts"),
-                )
-                .with_details(error.to_string())),
-            },
+    pub(crate) fn read(netconf: &Netconf, ifname: &str) -> Result<Self, CniError> {
+        let config = match netconf.top.get("runtimeConfig") {
+            None | Some(Value::Null) => return Ok(Self::default()),
+            Some(Value::Object(config)) => config,
+            Some(_) => {
+                return Err(CniError::new(Code::Config, "runtimeConfig must be an object"));
+            }
+        };
+        if let Some(name) = config.keys().find(|name| near_miss(name, &[CAPABILITY]).is_some()) {
+            let message = format!("runtimeConfig {name:?} is misspelt; write {CAPABILITY:?}");
+            return Err(CniError::new(Code::Config, message));
         }
+        let annotations = match config.get(CAPABILITY) {
+            None | Some(Value::Null) => return Ok(Self::default()),
+            Some(value) => serde_json::from_value(value.clone()).map_err(|error| {
+                let message = format!("runtimeConfig {CAPABILITY:?} must be an object of texts");
+                CniError::new(Code::Config, message).with_details(error.to_string())
+            })?,
+        };
+        let annotations = Self(annotations);
+        annotations.refuse_misspelt(ifname)?;
+        Ok(annotations)
+    }
+
+    /// Refuses names that were probably meant to be ours: passed over they would leave the pod to any pool.
+    fn refuse_misspelt(&self, ifname: &str) -> Result<(), CniError> {
+        let known = [annotation_key(Family::V4), annotation_key(Family::V6), ADDRESSES];
+        for name in self.0.keys() {
+            let (bare, scope) = match known.iter().find(|key| name.starts_with(&format!("{key}.")))
+            {
+                Some(key) => (*key, name.get(key.len() + 1..)),
+                None => (name.as_str(), None),
+            };
+            let slip = match scope {
+                Some("") => true,
+                Some(scope) => scope != ifname && scope.eq_ignore_ascii_case(ifname),
+                None => near_miss(bare, &known).is_some(),
+            };
+            if slip {
+                let right = near_miss(bare, &known).unwrap_or(bare);
+                let message =
+                    format!("annotation {name:?} of the pod is misspelt; write {right:?}");
+                return Err(CniError::new(Code::Annotation, message));
+            }
+        }
+        Ok(())
     }
 
     /// Returns an annotation for an interface, and its full name.

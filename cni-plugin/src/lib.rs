@@ -11,6 +11,7 @@ mod lock;
 mod protocol;
 mod refusal_code;
 mod settings;
+mod spelling;
 
 pub use command::{Answer, judge, run};
 pub use protocol::environment::command;

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
 use crate::protocol::{CniError, Code, Netconf, Object, Route};
+use crate::spelling::near_miss;
 
 /// Where fields are looked for that stdin does not have.
 const CONFIG_FILE: &str = "/etc/cni/net.d/ringfence-ipam.d/config.json";
@@ -53,6 +54,10 @@ const SHARED_FIELDS: [&str; 10] = [
     "lock_wait_ms",
 ];
 
+/// Fields at the top that runtimes write.
+const TOP_FIELDS: [&str; 7] =
+    ["cniVersion", "name", "type", "ipam", "args", "runtimeConfig", "prevResult"];
+
 /// The fields of all places, the strongest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
@@ -89,8 +94,8 @@ pub(crate) struct AddSettings {
 impl Fields {
     /// Collects the fields of stdin and of the file beside it.
     pub(crate) fn collect(netconf: &Netconf) -> Result<Self, CniError> {
-        refuse_other_case(&netconf.ipam, &[&OWN_FIELDS, &SHARED_FIELDS])?;
-        refuse_other_case(&netconf.top, &[&SHARED_FIELDS])?;
+        refuse_misspelt(&netconf.ipam)?;
+        refuse_misspelt_at_top(&netconf.top)?;
         let file = match netconf.ipam.get("config_file") {
             Some(Value::String(path)) => read_file(Path::new(path), true)?,
             Some(_) => return Err(invalid("config_file", "must be the path of a file")),
@@ -409,7 +414,7 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
     let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => {
-            refuse_other_case(&fields, &[&OWN_FIELDS, &SHARED_FIELDS])?;
+            refuse_misspelt(&fields)?;
             Ok(fields)
         }
         Ok(_) => Err(bad("it is not a JSON object".to_owned())),
@@ -417,17 +422,39 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
     }
 }
 
-/// Refuses `Ipv4_Pools`: silently ignored it would mean any pool.
-fn refuse_other_case(object: &Object, known: &[&[&str]]) -> Result<(), CniError> {
+/// Refuses `Ipv4_Pools` and `ipv4pools`: silently passed over they would mean any pool.
+fn refuse_misspelt(object: &Object) -> Result<(), CniError> {
+    let known: Vec<&str> = OWN_FIELDS.into_iter().chain(SHARED_FIELDS).collect();
     for name in object.keys() {
-        let mut spellings = known.iter().copied().flatten();
-        let right = spellings.find(|right| right.eq_ignore_ascii_case(name));
-        if let Some(right) = right.filter(|right| *right != name) {
-            let message = format!("field {name:?} is misspelt; write {right:?}");
-            return Err(CniError::new(Code::Config, message));
+        if let Some(right) = near_miss(name, &known) {
+            return Err(misspelt(name, right));
         }
     }
     Ok(())
+}
+
+/// Refuses slips at the top. An upper plugin has fields of its own there, so only what could not be its own counts.
+fn refuse_misspelt_at_top(object: &Object) -> Result<(), CniError> {
+    let known = SHARED_FIELDS.iter().chain(&TOP_FIELDS).copied();
+    for name in object.keys() {
+        if let Some(right) =
+            known.clone().find(|right| right.eq_ignore_ascii_case(name) && right != name)
+        {
+            return Err(misspelt(name, right));
+        }
+        let pools = ["ipv4_pools", "ipv6_pools"];
+        if pools.contains(&name.as_str()) || near_miss(name, &pools).is_some() {
+            return Err(invalid(
+                name,
+                "stands at the top of the configuration; it belongs into ipam",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn misspelt(name: &str, right: &str) -> CniError {
+    CniError::new(Code::Config, format!("field {name:?} is misspelt; write {right:?}"))
 }
 
 fn invalid(name: &str, rule: &str) -> CniError {

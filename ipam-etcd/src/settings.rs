@@ -23,11 +23,11 @@ pub enum StoreSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Nobody says which store to use, and guessing would allocate from a private one.
-    #[error("no datastore is named; set datastore_type to \"embedded\", or name etcd_endpoints")]
+    #[error("no datastore is named; set datastore_type to \"embedded\"")]
     Nothing,
     /// The store is an etcd cluster.
     #[error(
-        "this version stores in the embedded datastore only; etcd_endpoints {endpoints:?} cannot be used yet"
+        "this version cannot use etcd yet (etcd_endpoints {endpoints:?}); set datastore_type to \"embedded\""
     )]
     Etcd {
         /// The endpoints.
@@ -66,7 +66,8 @@ impl StoreSettings {
             (Some("etcdv3") | None, Some(endpoints)) => {
                 Err(SettingsError::Etcd { endpoints: endpoints.to_owned() })
             }
-            (Some("etcdv3") | None, None) => Err(SettingsError::Nothing),
+            (Some("etcdv3"), None) => Err(SettingsError::Etcd { endpoints: String::new() }),
+            (None, None) => Err(SettingsError::Nothing),
             (Some(given), _) => Err(SettingsError::UnknownType { given: given.to_owned() }),
         }
     }
@@ -104,7 +105,7 @@ mod tests {
             (Some("embedded"), None, Some("/x"), embedded("/x")),
             (None, None, Some("/x"), Err(SettingsError::Nothing)),
             (None, Some(" "), None, Err(SettingsError::Nothing)),
-            (Some("etcdv3"), None, None, Err(SettingsError::Nothing)),
+            (Some("etcdv3"), None, None, etcd("")),
             (None, Some("http://e"), None, etcd("http://e")),
             (Some("kubernetes"), None, None, Err(SettingsError::Kubernetes)),
             (

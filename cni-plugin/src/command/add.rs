@@ -51,7 +51,7 @@ pub(super) fn request(
     now: Timestamp,
 ) -> Result<Asked, CniError> {
     let settings = fields.add(&netconf.upper_type)?;
-    let annotations = Annotations::read(netconf)?;
+    let annotations = Annotations::read(netconf, &call.ifname)?;
     let wanted = wanted(netconf, call, &annotations, &settings)?;
     let node = identity::node_name(fields)?;
     let request = Assign {

@@ -1,8 +1,8 @@
 //! `CNI_ARGS`: pairs of names and values that a runtime passes along.
 
-use std::net::IpAddr;
+use ipam_core::pool::is_resource_name;
 
-use ipam_core::pool::is_binding_name;
+use crate::spelling::near_miss;
 
 use super::CniError;
 use super::environment::invalid;
@@ -13,7 +13,8 @@ pub(crate) struct Arguments {
     pub(crate) pod_namespace: Option<String>,
     pub(crate) pod_name: Option<String>,
     pub(crate) pod_uid: Option<String>,
-    pub(crate) ip: Option<IpAddr>,
+    /// The text of `IP`, an address that may have the length of its prefix behind it.
+    pub(crate) ip: Option<String>,
     pub(crate) ipv4_pools: Option<String>,
     pub(crate) ipv6_pools: Option<String>,
 }
@@ -37,14 +38,17 @@ impl Arguments {
             let value_of = || Some(value.to_owned()).filter(|value| !value.is_empty());
             match name {
                 "IgnoreUnknown" => ignore_unknown = parse_flag(value)?,
-                "K8S_POD_NAMESPACE" => arguments.pod_namespace = value_of(),
+                "K8S_POD_NAMESPACE" => arguments.pod_namespace = Some(value.to_owned()),
                 "K8S_POD_NAME" => arguments.pod_name = value_of(),
                 "K8S_POD_UID" => arguments.pod_uid = value_of(),
                 "K8S_POD_INFRA_CONTAINER_ID" | "MAC" => {}
-                "IP" => arguments.ip = parse_ip(value)?,
+                "IP" => arguments.ip = value_of(),
                 "IPV4_POOLS" => arguments.ipv4_pools = value_of(),
                 "IPV6_POOLS" => arguments.ipv6_pools = value_of(),
-                _ => unknown = Some(name),
+                _ => {
+                    refuse_misspelt(name)?;
+                    unknown = Some(name);
+                }
             }
         }
         match unknown {
@@ -57,19 +61,26 @@ impl Arguments {
 
     /// Refuses half an identity, and one that cannot be: neither may switch off what holds for its namespace.
     fn whole(self) -> Result<Self, CniError> {
-        if let Some(namespace) = self.pod_namespace.as_deref().filter(|name| !is_binding_name(name))
-        {
-            let rule = "must consist of letters, digits, '-', '_' and '.'";
-            return Err(invalid("K8S_POD_NAMESPACE of CNI_ARGS", namespace, rule));
+        let Some(namespace) = self.pod_namespace.as_deref() else { return Ok(self) };
+        let thing = "K8S_POD_NAMESPACE of CNI_ARGS";
+        if namespace.contains('.') || !is_resource_name(namespace) {
+            let rule = "must consist of lower-case letters, digits and '-', and start and end with a letter or digit";
+            return Err(invalid(thing, namespace, rule));
         }
-        if let (Some(namespace), None) = (&self.pod_namespace, &self.pod_name) {
-            return Err(invalid(
-                "K8S_POD_NAMESPACE of CNI_ARGS",
-                namespace,
-                "must come with K8S_POD_NAME",
-            ));
+        if self.pod_name.is_none() {
+            return Err(invalid(thing, namespace, "must come with K8S_POD_NAME"));
         }
         Ok(self)
+    }
+}
+
+/// Refuses a slip of the pen although unknown names are to be ignored: it could be about pools.
+fn refuse_misspelt(name: &str) -> Result<(), CniError> {
+    let known =
+        ["K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID", "IP", "IPV4_POOLS", "IPV6_POOLS"];
+    match near_miss(name, &known) {
+        None => Ok(()),
+        Some(right) => Err(invalid("CNI_ARGS", name, &format!("is misspelt; write {right}"))),
     }
 }
 
@@ -79,15 +90,6 @@ fn parse_flag(value: &str) -> Result<bool, CniError> {
         "0" | "false" | "FALSE" | "False" | "" => Ok(false),
         _ => Err(invalid("IgnoreUnknown of CNI_ARGS", value, "must be 1, true, 0 or false")),
     }
-}
-
-fn parse_ip(value: &str) -> Result<Option<IpAddr>, CniError> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let bare = value.split_once('/').map_or(value, |(ip, _)| ip);
-    let ip = bare.parse().map_err(|_| invalid("IP of CNI_ARGS", value, "must be an address"))?;
-    Ok(Some(ip))
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         let arguments = Arguments::parse(text).unwrap();
         assert_eq!(arguments.pod_namespace.as_deref(), Some("fin"), "the last counts");
         assert_eq!(arguments.pod_name.as_deref(), Some("web"));
-        assert_eq!(arguments.ip, Some("10.0.0.7".parse().unwrap()));
+        assert_eq!(arguments.ip, Some("10.0.0.7".to_owned()));
         assert_eq!(Arguments::parse("").unwrap(), Arguments::default());
         let podman = Arguments::parse("IgnoreUnknown=1;K8S_POD_NAME=web").unwrap();
         assert_eq!(podman.pod_namespace, None, "podman names a pod without a namespace");
@@ -115,7 +117,9 @@ mod tests {
             ("IgnoreUnknown=maybe", "\"maybe\""),
             ("K8S_POD_NAMESPACE=fin", "K8S_POD_NAME"),
             ("K8S_POD_NAMESPACE=../x;K8S_POD_NAME=web", "\"../x\""),
-            ("IP=nonsense", "\"nonsense\""),
+            ("IgnoreUnknown=1;Ipv4_Pools=a", "IPV4_POOLS"),
+            ("K8S_POD_NAMESPACE=;K8S_POD_NAME=web", "K8S_POD_NAMESPACE"),
+            ("K8S_POD_NAMESPACE=FIN;K8S_POD_NAME=web", "\"FIN\""),
         ] {
             let error = Arguments::parse(text).expect_err(text);
             assert_eq!(error.code, super::super::Code::Environment, "{text}");
