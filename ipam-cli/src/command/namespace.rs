@@ -26,9 +26,11 @@ pub(super) async fn bind(context: &mut Context, args: &NamespaceBind) -> Result<
     let connection = context.connect(Create::Never)?;
     // What is told of the binding is read before it is made: nothing may fail once it exists.
     let reading = connection.look().await?;
-    connection.carry_out(&Bind { tenant: name.clone(), binding: binding.clone() }).await?;
-    let warnings =
+    let request = Bind { tenant: name.clone(), binding: binding.clone() };
+    let before = connection.carry_out(&request).await?;
+    let open =
         Family::ALL.into_iter().filter_map(|f| unrestricted(&reading.inventory, name, &binding, f));
+    let warnings = weakened(name, before.as_ref(), &binding).into_iter().chain(open);
     let report = Report::new(context.written(), vec![BindingItem::of(name, &binding)]);
     context.show(&report.with_warnings(warnings))?;
     Ok(Exit::Done)
@@ -62,6 +64,18 @@ fn pools(flag: &'static str, text: Option<&str>) -> Result<Option<Vec<String>>, 
         Ok(None) => Err(mistake("names no pool".to_owned())),
         Err(error) => Err(mistake(error.to_string())),
     }
+}
+
+/// Tells of a binding that was required and is not any more.
+fn weakened(name: &str, before: Option<&Binding>, binding: &Binding) -> Option<Warning> {
+    let was_required = before.is_some_and(|before| before.mode == BindingMode::Required);
+    if !was_required || binding.mode == BindingMode::Required {
+        return None;
+    }
+    let message = format!(
+        "the binding of {name} was required: annotations beat it from now on; add --required to keep the fence"
+    );
+    Some(Warning { code: "RF-W0302", message })
 }
 
 /// Tells of a family that a binding says nothing about although there are pools of it.

@@ -223,8 +223,10 @@ fn namespaces_are_bound_and_unbound() {
     );
     let both = ["namespace", "bind", "fin", "--ipv4pools", "fin, fin", "--ipv6pools", "six"];
     let run = machine.run(&both);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(run.stderr.starts_with("warning: the binding of fin was required"), "{run:?}");
     assert!(run.stdout.contains("fin        default  fin         six\n"), "{run:?}");
+    let run = machine.run(&both);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "it was a default already");
     for (args, code, name) in [
         (&["namespace", "bind", "fin"][..], 2, "RF-E0101"),
         (&["namespace", "bind", "fin", "--ipv4pools", ""], 2, "RF-E0102"),

@@ -121,7 +121,14 @@ pub(crate) const ROWS: &[Row] = &[
         vec![add(&conf(world, &json!({}))).with("CNI_ARGS", args)]
     })
     .after(|world| hold(world, "c1", &json!({}), "K8S_POD_UID=u1"))
-    .names(&["it belongs to the pod with UID u1, not u2"]),
+    .names(&["its pod-uid is u1, not u2"]),
+    Row::new("handles-spelt-alike", 113, "handle \"net.a.b.eth0\" is in use", |world| {
+        let mut other = conf(world, &json!({}));
+        other["name"] = json!("net.a");
+        vec![Call::new("ADD", "b", &other).pod("fin", "b")]
+    })
+    .after(|world| hold(world, "a.b", &json!({}), ""))
+    .names(&["its network is net, not net.a"]),
     Row::new("replay-no-longer-permitted", 113, "handle \"net.c1.eth0\" is in use", |world| {
         let annotations = json!({ANNOTATION_V4: r#"["legacy"]"#});
         vec![add(&annotated(conf(world, &json!({})), &annotations))]

@@ -14,6 +14,26 @@ pub(crate) const ROWS: &[Row] = &[
         add_annotated(world, ANNOTATION_V4, &[r#"["legacy""#, r#"["legacy",]"#, typographic])
     })
     .names(&["is not JSON", r#"write ["legacy"]"#, "line 1 column"]),
+    Row::new("annotation-misspelt", 100, "annotation \"cni.projectcalico.org/", |world| {
+        let names = [
+            "ipv4Pools",
+            "IPv4Pools",
+            "ipv4pool",
+            "ipv4_pools",
+            "ipv4-pools",
+            "ipv4pools.ETH0",
+            "ipv4pools.",
+            "ipv4pools ",
+            "ipaddrs",
+            "ipAddr",
+        ];
+        let call = |name: &&str| {
+            let name = format!("cni.projectcalico.org/{name}");
+            add(&annotated(conf(world, &json!({})), &json!({name: r#"["legacy"]"#})))
+        };
+        names.iter().map(call).collect()
+    })
+    .names(&["of the pod is misspelt; write "]),
     Row::new("annotation-not-a-list", 100, OF_POD, |world| {
         add_annotated(world, ANNOTATION_V4, &["null", "7", "true", r#"{"legacy": 1}"#])
     })

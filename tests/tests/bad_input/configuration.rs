@@ -7,7 +7,7 @@ use ipam_tests::plugin::Call;
 use ipam_tests::world::World;
 use serde_json::{Value, json};
 
-use super::{Row, add, conf, conf_without, every_command};
+use super::{ANNOTATION_V4, Row, add, conf, conf_without, every_command};
 
 const FILE: &str = "config.json";
 
@@ -16,8 +16,43 @@ pub(crate) const ROWS: &[Row] = &[
         let mut calls = every_command(&conf_without(world, &["datastore_type", "datastore_path"]));
         // A path alone is no decision: the misspelt type beside it may have meant another store.
         calls.extend(every_command(&conf_without(world, &["datastore_type"])));
-        calls.extend(every_command(&conf(world, &json!({"datastore_type": "etcdv3"}))));
         calls
+    }),
+    Row::new("etcd-not-supported", 7, "this version cannot use etcd yet", |world| {
+        let mut calls = every_command(&conf(world, &json!({"datastore_type": "etcdv3"})));
+        let endpoints = json!({"datastore_type": "etcdv3", "etcd_endpoints": "http://e:2379"});
+        calls.extend(every_command(&conf(world, &endpoints)));
+        calls
+    })
+    .names(&["set datastore_type to \"embedded\""]),
+    Row::new("pools-at-the-top", 7, "ipv", |world| {
+        let with = |name: &str| {
+            let mut conf = conf(world, &json!({}));
+            conf[name] = json!(["legacy"]);
+            add(&conf)
+        };
+        ["ipv4_pools", "ipv6_pools", "ipv4pools"].map(with).to_vec()
+    })
+    .names(&["it belongs into ipam"]),
+    Row::new("runtime-config-not-an-object", 7, "runtimeConfig must be an object", |world| {
+        let with = |value: Value| {
+            let mut conf = conf(world, &json!({}));
+            conf["runtimeConfig"] = value;
+            add(&conf)
+        };
+        [json!([]), json!("x"), json!(7)].map(with).to_vec()
+    }),
+    Row::new("capability-misspelt", 7, "runtimeConfig \"io.kubernetes.cri.pod-", |world| {
+        let pools = json!({ANNOTATION_V4: r#"["legacy"]"#});
+        let mut conf = conf(world, &json!({}));
+        conf["runtimeConfig"] = json!({"io.kubernetes.cri.pod-Annotations": pools});
+        vec![add(&conf)]
+    })
+    .names(&["is misspelt; write "]),
+    Row::new("runtime-config-misspelt", 7, "field \"RuntimeConfig\" is misspelt", |world| {
+        let mut conf = conf(world, &json!({}));
+        conf["RuntimeConfig"] = json!({});
+        vec![add(&conf)]
     }),
     Row::new("unknown-datastore-type", 7, "datastore_type is \"", |world| {
         let names = ["embeded", "sqlite", "Embedded", " embedded"];

@@ -70,8 +70,19 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("cni-args-flag-unreadable", 4, "IgnoreUnknown of CNI_ARGS is \"maybe\"", |world| {
         each_args(world, &["IgnoreUnknown=maybe", "COLOUR=red;IgnoreUnknown=maybe"])
     }),
-    Row::new("cni-args-address-unreadable", 4, "IP of CNI_ARGS is \"", |world| {
-        each_args(world, &["IP=10.1.0.999", "IP=web-0"])
+    Row::new("cni-args-address-unreadable", 105, "IP of CNI_ARGS: \"", |world| {
+        each_args(world, &["IP=10.1.0.999", "IP=web-0", "IP=10.1.0.2/xyz"])
+    }),
+    Row::new("cni-args-misspelt", 4, "CNI_ARGS is \"", |world| {
+        each_args(world, &["Ipv4_Pools=legacy", "IPV4POOLS=legacy", "k8s_pod_namespace=fin"])
+    })
+    .names(&["is misspelt; write "]),
+    Row::new("impossible-namespace", 4, "K8S_POD_NAMESPACE of CNI_ARGS is \"", |world| {
+        let name = ";K8S_POD_NAME=web-0";
+        let texts = ["", "FIN", "fin ", "../fin", "a/b"];
+        let args: Vec<String> =
+            texts.iter().map(|text| format!("K8S_POD_NAMESPACE={text}{name}")).collect();
+        each_args(world, &args.iter().map(String::as_str).collect::<Vec<_>>())
     }),
     Row::new(
         "cni-args-list-with-a-blank",

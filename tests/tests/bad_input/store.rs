@@ -74,7 +74,7 @@ pub(crate) const ROWS: &[Row] = &[
         world.put(&key, cluster.encode());
     })
     .names(&["datastoreReady"]),
-    Row::new("corrupt-block", 999, "stored data cannot be used", |world| {
+    Row::new("corrupt-block", 999, "what is stored at /", |world| {
         let annotations = json!({ANNOTATION_V4: r#"["tiny"]"#});
         vec![
             add(&annotated(conf(world, &json!({})), &annotations)),
@@ -86,22 +86,41 @@ pub(crate) const ROWS: &[Row] = &[
         world.put("/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30", r#"{"cidr":"10.3.0.0/30"}"#);
     })
     .names(&["/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30"]),
-    Row::new("corrupt-pool-named", 999, "stored data cannot be used", |world| {
+    Row::new("corrupt-pool-named", 999, "what is stored at /", |world| {
         add_annotated(world, ANNOTATION_V4, &[r#"["legacy"]"#, r#"["free", "legacy"]"#])
     })
     .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
     .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
-    Row::new("corrupt-pool-among-automatic-ones", 999, "stored data cannot be used", |world| {
+    Row::new("corrupt-pool-among-automatic-ones", 999, "what is stored at /", |world| {
         vec![add(&conf(world, &json!({})))]
     })
     .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
     .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
-    Row::new("corrupt-binding", 999, "stored data cannot be used", |world| {
+    Row::new("corrupt-binding", 999, "what is stored at /", |world| {
         vec![add(&conf(world, &json!({})))]
     })
     .after(|world| world.put(&key::binding("fin"), r#"{"mode":"sometimes"}"#))
     .names(&["/ringfence/v1/bindings/fin"]),
-    Row::new("corrupt-reservation", 999, "stored data cannot be used", |world| {
+    Row::new("binding-with-a-hole", 999, "what is stored at /ringfence/v1/bindings/fin", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| {
+        world.put(&key::binding("fin"), r#"{"mode":"required","ipv4pools":["legacy"]}"#);
+    })
+    .names(&["ipv4pools"]),
+    Row::new("pool-mark-with-a-hole", 999, "what is stored at /ringfence/v1/pools/legacy", |world| {
+        vec![add(&conf(world, &json!({})))]
+    })
+    .after(|world| world.put(&key::pool_mark("legacy"), r#"{"Exclusive":true}"#)),
+    Row::new("pools-overlap", 999, "cidr 10.1.0.0/24 of pool \"legacy\" overlaps", |world| {
+        add_annotated(world, ANNOTATION_V4, &[r#"["legacy"]"#])
+    })
+    .after(|world| {
+        let pool = r#"{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{"name":"inner"},"spec":{"cidr":"10.1.0.128/26"}}"#;
+        world.put(&key::resource(ResourceKind::IpPool, "inner"), pool);
+    })
+    .names(&["10.1.0.128/26", "inner"]),
+    Row::new("corrupt-reservation", 999, "what is stored at /", |world| {
         vec![add(&conf(world, &json!({})))]
     })
     .after(|world| world.put(&key::resource(ResourceKind::IpReservation, "printers"), "[]"))

@@ -151,7 +151,7 @@ fn a_pod_without_annotations_says_nothing() {
 fn other_annotations_are_passed_over() {
     let world = world();
     let annotations = json!({
-        "cni.projectcalico.org/ipv4Pools": "nonsense",
+        "cni.projectcalico.org/floatingIPs": "nonsense",
         "prometheus.io/scrape": "true",
         ANNOTATION_V4: r#"["b"]"#,
     });

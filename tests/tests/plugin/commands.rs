@@ -214,9 +214,9 @@ fn stdout_carries_the_protocol_and_nothing_else() {
 #[test]
 fn an_unknown_field_is_told_of_and_passed_over() {
     let world = world();
-    let answer = add("c1", &conf(&world, &json!({"log_level": "warning", "ipv4_pool": ["c"]})));
+    let answer = add("c1", &conf(&world, &json!({"log_level": "warning", "colour": ["c"]})));
     assert_eq!(answer.addresses().len(), 2);
-    assert!(answer.stderr.contains("ipv4_pool"), "{answer:?}");
+    assert!(answer.stderr.contains("colour"), "{answer:?}");
 }
 
 #[test]
@@ -322,4 +322,20 @@ fn a_person_is_told_what_this_is() {
         assert_eq!((exit, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(!stderr.is_empty(), "{arguments:?}");
     }
+}
+
+/// The text of a handle does not tell where the network ends and the container begins.
+#[test]
+fn a_del_frees_nothing_of_a_handle_that_is_spelt_alike() {
+    let world = world();
+    let held = add("a.b", &conf(&world, &json!({}))).addresses();
+    let mut other = conf(&world, &json!({}));
+    other["name"] = json!("net.a");
+    assert!(Call::new("DEL", "b", &other).run().success);
+    let other_interface =
+        Call::new("DEL", "a", &conf(&world, &json!({}))).with("CNI_IFNAME", "b.eth0");
+    assert!(other_interface.run().success);
+    assert_eq!(world.taken().len(), held.len());
+    assert!(Call::new("DEL", "a.b", &conf(&world, &json!({}))).run().success);
+    assert!(world.taken().is_empty());
 }

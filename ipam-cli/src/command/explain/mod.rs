@@ -60,7 +60,7 @@ async fn workload(context: &mut Context, args: &args::Explain) -> Result<Exit, C
     let connection = context.connect(Create::Never)?;
     let reading = connection.look().await?;
     let (mut decisions, mut exits) = (Vec::new(), Vec::new());
-    for family in families(args, &question.conf, &reading.inventory) {
+    for family in families(args, &question.conf) {
         let (decision, exit) = decide(&connection, &question, family, &reading.inventory).await?;
         decisions.push(decision);
         exits.push(exit);

@@ -95,21 +95,17 @@ impl Question {
     }
 }
 
-/// Returns the families in which an address is wanted: those that are named, or those that have an enabled pool.
-pub(super) fn families(args: &args::Explain, conf: &NetConf, inventory: &Inventory) -> Vec<Family> {
-    if args.ipv4 || args.ipv6 {
-        return Family::ALL
-            .into_iter()
-            .filter(|f| if *f == Family::V4 { args.ipv4 } else { args.ipv6 })
-            .collect();
-    }
-    let has_pool = |family: Family| {
-        let mut pools = inventory.pools.iter().filter_map(|entry| entry.effective.as_ref());
-        pools.any(|pool| pool.family() == family && pool.disabled.is_none())
+/// Returns the families in which an address is wanted: those that are named, else those that the plugin would ask for,
+/// which is IPv4 alone unless the configuration, or a list of IPv6 pools, says more.
+pub(super) fn families(args: &args::Explain, conf: &NetConf) -> Vec<Family> {
+    let named = args.ipv4 || args.ipv6;
+    let is_wanted = |family: &Family| match family {
+        Family::V4 if named => args.ipv4,
+        Family::V6 if named => args.ipv6,
+        Family::V4 => conf.assigns(*family).unwrap_or(true),
+        Family::V6 => conf.assigns(*family).unwrap_or(args.ipv6pools.is_some()),
     };
-    let mut wanted: Vec<Family> = Family::ALL.to_vec();
-    wanted.retain(|family| conf.assigns(*family).unwrap_or_else(|| has_pool(*family)));
-    if wanted.is_empty() { vec![Family::V4] } else { wanted }
+    Family::ALL.into_iter().filter(is_wanted).collect()
 }
 
 /// Sorts annotations by the family whose pools they name.

@@ -1,8 +1,4 @@
 use clap::Parser;
-use ipam_core::inventory::PoolEntry;
-use ipam_core::kv::Revision;
-use ipam_core::model::{IpPool, IpPoolSpec, ResourceKind};
-use ipam_core::pool::Pool;
 
 use super::*;
 use crate::args::{Arguments, Command};
@@ -87,31 +83,20 @@ fn mistakes_are_those_of_the_plugin_or_of_the_command_line() {
 }
 
 #[test]
-fn families_are_those_that_are_named_or_have_an_enabled_pool() {
-    let pool = |name: &str, cidr: &str, disabled: bool| {
-        let value = serde_json::json!({"cidr": cidr, "disabled": disabled});
-        let spec: IpPoolSpec = serde_json::from_value(value).unwrap();
-        let stored = IpPool::new(ResourceKind::IpPool, name, spec);
-        let (name, effective) = (name.to_owned(), Pool::read(&stored, false));
-        PoolEntry { name, stored, effective, mod_revision: Revision(2) }
-    };
-    let (v4, v6) = (|off| pool("four", "10.0.0.0/24", off), |off| pool("six", "fd00::/64", off));
+fn families_are_those_that_are_named_or_that_the_plugin_asks_for() {
     let conf = |assigns: &str| format!(r#"{{"ipam":{{{assigns}}}}}"#);
-    for (pools, words, assigns, expected) in [
-        (vec![v4(false), v6(false)], &[][..], "", "IPv4 IPv6"),
-        (vec![v4(false), v6(true)], &[], "", "IPv4"),
-        (vec![v4(true), v6(false)], &[], "", "IPv6"),
-        (vec![], &[], "", "IPv4"),
-        (vec![v4(false)], &["--ipv6"], "", "IPv6"),
-        (vec![], &["--ipv6", "--ipv4"], "", "IPv4 IPv6"),
-        (vec![v4(false)], &[], r#""assign_ipv6":"true""#, "IPv4 IPv6"),
-        (vec![v4(false), v6(false)], &[], r#""assign_ipv4":false"#, "IPv6"),
-        (vec![v4(false), v6(false)], &["--ipv4"], r#""assign_ipv4":false"#, "IPv4"),
+    for (words, assigns, expected) in [
+        (&[][..], "", "IPv4"),
+        (&["--ipv6"], "", "IPv6"),
+        (&["--ipv6", "--ipv4"], "", "IPv4 IPv6"),
+        (&["--ipv6pools", "[]"], "", "IPv4 IPv6"),
+        (&[], r#""assign_ipv6":"true""#, "IPv4 IPv6"),
+        (&[], r#""assign_ipv6":true,"assign_ipv4":false"#, "IPv6"),
+        (&["--ipv4"], r#""assign_ipv4":false"#, "IPv4"),
     ] {
-        let inventory = Inventory { pools, ..Inventory::default() };
         let conf = NetConf::read(&conf(assigns)).unwrap();
-        let found = families(&explain(words), &conf, &inventory);
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let found: Vec<String> =
+            families(&explain(words), &conf).iter().map(ToString::to_string).collect();
         assert_eq!(found.join(" "), expected, "{words:?} {assigns}");
     }
 }
