@@ -13,12 +13,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use ipam_core::check::check;
-use ipam_core::ip::Family;
+use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::{Txn, TxnReply};
-use ipam_core::model::{HandleId, IpPool, IpPoolSpec, ResourceKind, Timestamp};
+use ipam_core::model::{HandleId, IpPool, IpPoolSpec, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{
-    ApplyResources, Assign, Assigned, DeletePool, FamilyRequest, HandleTarget, Held, Manifest,
-    ReadAll, Release, Replay, Request, Rules, Want,
+    ApplyResources, Assign, Assigned, ClaimBlocks, DeletePool, FamilyRequest, HandleTarget, Held,
+    Manifest, ReadAll, Release, Replay, Request, Rules, Want,
 };
 use ipam_core::pool::Levels;
 use ipam_etcd::{CONFLICTS_MAX, DriveError, Driven, ModelStore, Store, StoreError, drive};
@@ -312,4 +312,48 @@ fn a_pool_with_many_empty_blocks_goes_in_steps_and_one_in_use_stays() {
     assert!(block_on(&store, &delete).unwrap().reply);
     let left: Vec<String> = store.with(|model| model.iter().map(|kv| kv.key.clone()).collect());
     assert_eq!(left, ["/calico/resources/v3/projectcalico.org/clusterinformations/default"]);
+}
+
+fn claim(cidr: &str, host: &str) -> ClaimBlocks {
+    ClaimBlocks { cidr: Cidr::parse(cidr).unwrap(), owner: Owner::Host(host.to_owned()) }
+}
+
+#[test]
+fn blocks_are_claimed_once_and_a_claim_that_was_cut_short_is_confirmed() {
+    let store = world(&[("p", "10.0.0.0/24")]);
+    let texts = |cidrs: &[Cidr]| cidrs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (mine, others) = block_on(&store, &claim("10.0.0.32/27", "n")).unwrap().reply;
+    assert_eq!(texts(&mine), ["10.0.0.32/28", "10.0.0.48/28"]);
+    assert!(others.is_empty());
+    assert_sound(&store);
+    let revision = store.with(|model| model.revision());
+    block_on(&store, &claim("10.0.0.32/27", "n")).unwrap();
+    assert_eq!(store.with(|model| model.revision()), revision, "what is claimed is left alone");
+    let (mine, others) = block_on(&store, &claim("10.0.0.48/28", "m")).unwrap().reply;
+    assert_eq!((texts(&mine).len(), texts(&others)), (0, vec!["10.0.0.48/28".to_owned()]));
+    assert_eq!(store.with(|model| model.revision()), revision, "nor is what belongs to others");
+    let row = "/calico/ipam/v2/host/n/ipv4/block/10.0.0.48-28";
+    let block = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.48-28";
+    store.with(|model| model.put(row, r#"{"state":"pendingDeletion","deleted":false}"#));
+    let before = store.with(|model| model.get(block).unwrap().value.clone());
+    block_on(&store, &claim("10.0.0.48/28", "n")).unwrap();
+    let after = store.with(|model| model.get(block).unwrap().value.clone());
+    assert_ne!(before, after, "whoever gives the block up must look again");
+    assert_sound(&store);
+}
+
+#[test]
+fn what_is_no_block_of_a_pool_cannot_be_claimed() {
+    let store = world(&[("p", "10.0.0.0/20")]);
+    let revision = store.with(|model| model.revision());
+    for (cidr, why) in [
+        ("10.9.0.0/28", "it lies in no enabled pool"),
+        ("10.0.0.0/30", "it is smaller than a block of its pool"),
+        ("10.0.0.0/20", "it holds too many blocks to claim at once"),
+    ] {
+        let error = block_on(&store, &claim(cidr, "n")).unwrap_err();
+        let DriveError::Refused(refusal) = error else { panic!("{error:?}") };
+        assert!(refusal.to_string().contains(why), "{refusal}");
+    }
+    assert_eq!(store.with(|model| model.revision()), revision);
 }
