@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// The longest single wait.
 const WAIT_MS_MAX: u64 = 32;
+/// The longest pause before a transaction of unknown outcome is sent again.
+const PAUSE_MS_MAX: u64 = 500;
 /// How many races may be lost before the first wait: planning again at once usually wins.
 const FREE_TRIES: u32 = 2;
 
@@ -31,10 +33,19 @@ impl Backoff {
         true
     }
 
+    /// Pauses before a transaction is sent again whose outcome is unknown: its store may need to find itself a leader.
+    pub(crate) async fn pause(&mut self, sends: u32, left: Duration) {
+        let growth = 1_u64.checked_shl(sends - 1).unwrap_or(u64::MAX).min(PAUSE_MS_MAX);
+        tokio::time::sleep(self.jitter(1000 * growth).min(left)).await;
+    }
+
     /// Returns between half of the wait and the whole of it.
     fn delay(&mut self, tries: u32) -> Duration {
         let Some(growth) = tries.checked_sub(FREE_TRIES + 1) else { return Duration::ZERO };
-        let whole_us = 1000 * 1_u64.checked_shl(growth).unwrap_or(u64::MAX).min(WAIT_MS_MAX);
+        self.jitter(1000 * 1_u64.checked_shl(growth).unwrap_or(u64::MAX).min(WAIT_MS_MAX))
+    }
+
+    fn jitter(&mut self, whole_us: u64) -> Duration {
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
         Duration::from_micros(whole_us / 2 + (self.seed >> 33) % (whole_us / 2))
     }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ipam_core::kv::{Op, Read, Txn, TxnReply, View};
-use ipam_core::model::Timestamp;
+use futures_util::future::join_all;
+use ipam_core::kv::{Lookup, Op, Read, Recollection, Txn, TxnReply, View};
+use ipam_core::model::{Timestamp, key};
 use ipam_core::plan::{Request, Step, step};
 use ipam_core::refusal::Refusal;
 use tracing::debug;
@@ -11,22 +12,26 @@ use tracing::debug;
 use crate::backoff::Backoff;
 use crate::{Store, StoreError};
 
-/// The most rounds of reads in one call; a plan needs four at the most unless others are at work.
-pub const READ_ROUNDS_MAX: u32 = 200;
+/// The most rounds of reads in one call; a plan needs seven at the most unless others are at work, or blocks are borrowed.
+pub const READ_ROUNDS_MAX: u32 = 10_000;
 /// The most conflicts in one call, Calico's own limit.
 pub const CONFLICTS_MAX: u32 = 100;
 /// The most times that a transaction is sent whose outcome stays unknown.
-pub const SENDS_MAX: u32 = 10;
+pub const SENDS_MAX: u32 = 20;
 
 /// The answer to a request, and what it took.
 #[derive(Clone, Debug)]
 pub struct Driven<R> {
     /// The answer.
     pub reply: R,
-    /// How often the store was asked.
+    /// How often the store was waited for; reads that went out side by side are one.
     pub round_trips: u32,
     /// How often somebody else was faster.
     pub conflicts: u32,
+    /// About how many bytes the store answered.
+    pub bytes_read: u64,
+    /// What a later call of this node may begin with; `None` where nothing was committed.
+    pub recollection: Option<Recollection>,
 }
 
 /// Why a request has no answer.
@@ -56,14 +61,7 @@ pub enum DriveError {
 
 /// Carries a request out against a store within `deadline`.
 ///
-/// The request is planned against what has been read, step by step, until it is answered or refused:
-///
-/// - A conflict (somebody else was faster) is not an error: the failed transaction has read the changed values, and the
-///   request is planned again with them.
-/// - A refusal counts only when it was planned from reads of which none is older than the last conflict.
-/// - When nobody knows whether a transaction was applied, the *same* transaction is sent again. It is atomic and
-///   compares everything that it depends on, so if the first one was applied, the second fails and shows our own
-///   values. A different transaction is sent only after looking at them.
+/// As [`drive_from`], beginning with nothing.
 ///
 /// # Errors
 ///
@@ -74,10 +72,36 @@ pub async fn drive<S: Store, R: Request>(
     now: Timestamp,
     deadline: Duration,
 ) -> Result<Driven<R::Reply>, DriveError> {
-    let mut call = Call::new(store, deadline);
+    drive_from(store, request, None, now, deadline).await
+}
+
+/// Carries a request out against a store within `deadline`, beginning with what an earlier call remembered.
+///
+/// The request is planned against what has been read, step by step, until it is answered or refused:
+///
+/// - A conflict (somebody else was faster) is not an error: the failed transaction has read the changed values, and the
+///   request is planned again with them.
+/// - What was remembered only ever leads to a transaction, which proves all of it or fails and reads it anew. An answer or
+///   a refusal counts only when it was planned from reads of which none is older than the last conflict.
+/// - When nobody knows whether a transaction was applied, the *same* transaction is sent again. It is atomic and
+///   compares everything that it depends on, so if the first one was applied, the second fails and shows our own
+///   values. A different transaction is sent only after looking at them.
+///
+/// # Errors
+///
+/// [`DriveError`], by cause. Only [`StoreError::Indeterminate`] leaves open whether something was changed.
+pub async fn drive_from<S: Store, R: Request>(
+    store: &S,
+    request: &R,
+    recollection: Option<Recollection>,
+    now: Timestamp,
+    deadline: Duration,
+) -> Result<Driven<R::Reply>, DriveError> {
+    let mut call = Call::new(store, recollection, deadline);
     loop {
         match step(request, &call.view, now) {
-            Step::Done(reply) => return Ok(call.driven(reply)),
+            Step::Done(reply) if !call.view.is_recalled() => return Ok(call.driven(reply)),
+            Step::Done(_) => call.start_over()?,
             Step::Refused(refusal) if call.is_fresh => {
                 return Err(DriveError::Refused(refusal));
             }
@@ -86,8 +110,15 @@ pub async fn drive<S: Store, R: Request>(
                 call.start_over()?;
             }
             Step::Read(reads) => call.read(reads).await?,
+            Step::Note(note) => call.view.note(note.walk, note.waypoint, &note.forget),
             Step::Commit { txn, reply } => {
-                if call.commit(&txn).await? {
+                let came_true = |view: &View| {
+                    let lookup = Lookup::new(view);
+                    reply.as_ref().is_some_and(|reply| request.came_true(&lookup, reply))
+                };
+                if call.commit(&txn, came_true).await?
+                    && let Some(reply) = reply
+                {
                     return Ok(call.driven(reply));
                 }
             }
@@ -103,29 +134,42 @@ struct Call<'s, S> {
     view: View,
     /// Whether everything in the view was read after the last conflict.
     is_fresh: bool,
+    /// The key whose value in the view proves what a later call may begin with.
+    witness: Option<String>,
     round_trips: u32,
     read_rounds: u32,
     conflicts: u32,
+    bytes_read: u64,
     backoff: Backoff,
 }
 
 impl<'s, S: Store> Call<'s, S> {
-    fn new(store: &'s S, deadline: Duration) -> Self {
+    fn new(store: &'s S, recollection: Option<Recollection>, deadline: Duration) -> Self {
+        let view = recollection.map(View::recall).unwrap_or_default();
         Self {
             store,
             started: Instant::now(),
             deadline,
-            view: View::default(),
-            is_fresh: true,
+            is_fresh: !view.is_recalled(),
+            view,
+            witness: None,
             round_trips: 0,
             read_rounds: 0,
             conflicts: 0,
+            bytes_read: 0,
             backoff: Backoff::new(),
         }
     }
 
-    fn driven<R>(&self, reply: R) -> Driven<R> {
-        Driven { reply, round_trips: self.round_trips, conflicts: self.conflicts }
+    fn driven<R>(self, reply: R) -> Driven<R> {
+        let recollection = self.witness.and_then(|witness| self.view.recollect(&witness));
+        Driven {
+            reply,
+            round_trips: self.round_trips,
+            conflicts: self.conflicts,
+            bytes_read: self.bytes_read,
+            recollection,
+        }
     }
 
     fn start_over(&mut self) -> Result<(), DriveError> {
@@ -142,27 +186,45 @@ impl<'s, S: Store> Call<'s, S> {
             "the limit of rounds of reads was",
             &key,
         )?;
-        for chunk in reads.chunks(Txn::OPS_MAX) {
-            let txn = Txn::read(chunk.iter().cloned());
-            let reply = self.send(&txn).await.map_err(DriveError::Store)?;
-            self.view.absorb_txn(&txn, &reply);
+        self.check_limit(self.left().is_zero(), "the deadline was", &key)?;
+        let txns: Vec<Txn> =
+            reads.chunks(Txn::OPS_MAX).map(|chunk| Txn::read(chunk.iter().cloned())).collect();
+        self.round_trips += 1;
+        let left = self.left();
+        let replies = join_all(txns.iter().map(|txn| self.store.txn(txn, left))).await;
+        for (txn, reply) in txns.iter().zip(replies) {
+            let reply = reply.map_err(DriveError::Store)?;
+            self.bytes_read += reply.bytes();
+            self.view.absorb_txn(txn, &reply);
         }
         Ok(())
     }
 
     /// Says whether the transaction was applied; otherwise the view shows what was in its way.
-    async fn commit(&mut self, txn: &Txn) -> Result<bool, DriveError> {
+    async fn commit(
+        &mut self,
+        txn: &Txn,
+        came_true: impl Fn(&View) -> bool,
+    ) -> Result<bool, DriveError> {
         let (reply, was_unknown) = self.send_until_known(txn).await?;
+        self.bytes_read += reply.bytes();
         if reply.succeeded {
+            self.witness = witness(txn).filter(|_| self.view.counts_agree(txn, &reply));
+            self.view.apply(txn, reply.revision);
             return Ok(true);
         }
+        // The failed transaction has read all that was remembered and mattered; the rest is not to be trusted.
+        let was_recalled = self.view.is_recalled();
+        if was_recalled {
+            self.view = View::default();
+        }
         self.view.absorb_txn(txn, &reply);
-        if was_unknown && shows_own_writes(txn, &self.view) {
+        if was_unknown && (shows_own_writes(txn, &self.view) || came_true(&self.view)) {
             debug!("the first sending was applied");
             return Ok(true);
         }
         self.conflicts += 1;
-        self.is_fresh = false;
+        self.is_fresh = was_recalled;
         let key = txn.then.iter().find_map(Op::written_key).unwrap_or_default();
         debug!(conflicts = self.conflicts, key, "conflict, planning again");
         self.check_limit(self.conflicts > CONFLICTS_MAX, "the limit of conflicts was", key)?;
@@ -176,25 +238,29 @@ impl<'s, S: Store> Call<'s, S> {
 
     /// Sends a transaction until its outcome is known; says whether it was unknown at first.
     async fn send_until_known(&mut self, txn: &Txn) -> Result<(TxnReply, bool), DriveError> {
-        let mut sends = 0;
-        loop {
-            sends += 1;
-            match self.send(txn).await {
-                Ok(reply) => return Ok((reply, sends > 1)),
-                Err(StoreError::Indeterminate { store, source }) => {
-                    debug!(store, %source, sends, "nobody knows whether the transaction was applied");
-                    if sends >= SENDS_MAX || self.left().is_zero() {
-                        return Err(DriveError::Store(StoreError::Indeterminate { store, source }));
-                    }
-                    let _ = self.backoff.wait(sends, self.left()).await;
-                }
+        let mut unknown: Option<StoreError> = None;
+        for sends in 1.. {
+            let error = match self.send(txn).await {
+                Ok(reply) => return Ok((reply, unknown.is_some())),
+                Err(error) => error,
+            };
+            match (&error, &unknown) {
+                (StoreError::Indeterminate { .. }, _) => unknown = Some(error),
                 // The first sending may have been applied although this one was not.
-                Err(StoreError::Unavailable { store, source, .. }) if sends > 1 => {
-                    return Err(DriveError::Store(StoreError::Indeterminate { store, source }));
-                }
-                Err(error) => return Err(DriveError::Store(error)),
+                (StoreError::Unavailable { .. }, Some(_)) => {}
+                (_, Some(_)) => break,
+                (_, None) => return Err(DriveError::Store(error)),
             }
+            debug!(sends, "nobody knows whether the transaction was applied");
+            if sends >= SENDS_MAX || self.left().is_zero() {
+                break;
+            }
+            self.backoff.pause(sends, self.left()).await;
         }
+        Err(match unknown {
+            Some(error) => DriveError::Store(error),
+            None => self.exhausted("the limit of sendings was", ""),
+        })
     }
 
     async fn send(&mut self, txn: &Txn) -> Result<TxnReply, StoreError> {
@@ -207,16 +273,27 @@ impl<'s, S: Store> Call<'s, S> {
     }
 
     fn check_limit(&self, reached: bool, limit: &'static str, key: &str) -> Result<(), DriveError> {
-        if !reached {
-            return Ok(());
-        }
-        Err(DriveError::Exhausted {
+        if reached { Err(self.exhausted(limit, key)) } else { Ok(()) }
+    }
+
+    fn exhausted(&self, limit: &'static str, key: &str) -> DriveError {
+        DriveError::Exhausted {
             limit,
             round_trips: self.round_trips,
             elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             key: key.to_owned(),
-        })
+        }
     }
+}
+
+/// Finds a key whose new value was never written before: a block's, which holds times and counters.
+fn witness(txn: &Txn) -> Option<String> {
+    txn.then.iter().find_map(|op| match op {
+        Op::Put { key, .. } if matches!(key::parse(key), Some(key::Named::Block(_))) => {
+            Some(key.clone())
+        }
+        Op::Put { .. } | Op::Delete { .. } | Op::Read(_) => None,
+    })
 }
 
 /// Says whether every key that a transaction writes is as it would leave it.

@@ -13,7 +13,7 @@ mod settings;
 mod store;
 
 pub use any::AnyStore;
-pub use drive::{CONFLICTS_MAX, DriveError, Driven, READ_ROUNDS_MAX, SENDS_MAX, drive};
+pub use drive::{CONFLICTS_MAX, DriveError, Driven, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from};
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
 pub use settings::{EMBEDDED_PATH, SettingsError, StoreSettings};

@@ -21,7 +21,9 @@ use ipam_core::plan::{
     Manifest, ReadAll, Release, Replay, Request, Rules, Want,
 };
 use ipam_core::pool::Levels;
-use ipam_etcd::{CONFLICTS_MAX, DriveError, Driven, ModelStore, Store, StoreError, drive};
+use ipam_etcd::{
+    CONFLICTS_MAX, DriveError, Driven, ModelStore, SENDS_MAX, Store, StoreError, drive,
+};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -166,24 +168,28 @@ fn a_lost_reply_or_request_gives_exactly_one_address() {
 
 #[test]
 fn a_lost_reply_is_recognised_although_others_wrote_since() {
-    let store = world(&[("p", "10.0.0.0/24")]);
-    block_on(&store, &assign("before", "n", Replay::Same)).unwrap();
-    let other = |store: &ModelStore| {
-        block_on(store, &assign("other", "n", Replay::Same)).unwrap();
-    };
-    let fates = [Fate::Arrives, Fate::Arrives, Fate::ReplyLost, Fate::Overtaken(Box::new(other))];
-    let driven = block_on(&Faulty::new(&store, fates), &assign("h", "n", Replay::Same)).unwrap();
-    assert!(driven.reply.replayed, "its own address is found under its handle");
-    assert_eq!(held(&store, "h"), ips(&driven));
-    assert_eq!(held(&store, "h").len(), 1);
-    assert_sound(&store);
+    for replay in [Replay::Same, Replay::Again] {
+        let store = world(&[("p", "10.0.0.0/24")]);
+        block_on(&store, &assign("before", "n", Replay::Same)).unwrap();
+        let other = |store: &ModelStore| {
+            block_on(store, &assign("other", "n", Replay::Same)).unwrap();
+        };
+        let fates =
+            [Fate::Arrives, Fate::Arrives, Fate::ReplyLost, Fate::Overtaken(Box::new(other))];
+        let driven = block_on(&Faulty::new(&store, fates), &assign("h", "n", replay)).unwrap();
+        assert_eq!(held(&store, "h"), ips(&driven), "its own address is found under its handle");
+        assert_eq!(held(&store, "h").len(), 1);
+        assert_sound(&store);
+    }
 }
 
 #[test]
 fn what_is_unknown_at_the_end_is_said_to_be_unknown() {
     let store = world(&[("p", "10.0.0.0/24")]);
-    let fates = [Fate::Arrives, Fate::Arrives, Fate::ReplyLost, Fate::Busy];
-    let error = block_on(&Faulty::new(&store, fates), &assign("h", "n", Replay::Same)).unwrap_err();
+    let mut fates = vec![Fate::Arrives, Fate::Arrives, Fate::ReplyLost];
+    fates.extend((1..SENDS_MAX).map(|_| Fate::Busy));
+    let faulty = Faulty::new(&store, fates);
+    let error = block_on(&faulty, &assign("h", "n", Replay::Same)).unwrap_err();
     assert!(matches!(error, DriveError::Store(StoreError::Indeterminate { .. })), "{error:?}");
     let busy = Faulty::new(&store, [Fate::Busy]);
     let error = block_on(&busy, &assign("h", "n", Replay::Same)).unwrap_err();

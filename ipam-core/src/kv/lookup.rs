@@ -1,30 +1,46 @@
 //! How a plan looks at a view, and what follows from having looked.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::view::Known;
-use super::{Compare, Key, Kv, Op, Range, Read, Revision, Txn, View};
+use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, Waypoint};
 
 /// Answers a plan's questions from a view and remembers each one that the plan's result depends on.
 ///
 /// The compares of a transaction are made here from what was looked at, so a plan cannot forget one. What is
 /// looked at is a *guard* and will be compared, unless it is asked for as a *hint* (`peek`, `exists`):
 /// hints may be stale without harm, because a guard on the thing finally chosen protects the choice.
+///
+/// In a recalled view nothing has been checked against the store yet. There every look is a guard, a key that is not known
+/// is taken for absent, and the transaction also compares the value of the view's witness. So when it is applied,
+/// everything that the plan saw was true; when it fails, its other branch reads all of that anew.
 #[derive(Debug)]
 pub struct Lookup<'v> {
     view: &'v View,
-    guards: BTreeMap<Range, Compare>,
+    guards: RefCell<BTreeMap<Range, Compare>>,
+    /// In a recalled view: what would have been read without it.
+    wishes: RefCell<BTreeSet<Read>>,
 }
 
 /// What must be read before a plan can go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing(pub Vec<Read>);
 
+/// Up to how many keys of a recalled range are compared one by one, which notices deletions too.
+const KEYS_GUARDED_MAX: usize = 16;
+
 impl<'v> Lookup<'v> {
     /// Starts looking at a view.
     #[must_use]
     pub fn new(view: &'v View) -> Self {
-        Self { view, guards: BTreeMap::new() }
+        Self { view, guards: RefCell::default(), wishes: RefCell::default() }
+    }
+
+    /// Returns what is looked at.
+    #[must_use]
+    pub fn view(&self) -> &'v View {
+        self.view
     }
 
     /// Makes sure that reads have been answered, so that all that are missing are asked for at once.
@@ -33,7 +49,12 @@ impl<'v> Lookup<'v> {
     ///
     /// [`Missing`] with those that have not.
     pub fn require(&self, reads: impl IntoIterator<Item = Read>) -> Result<(), Missing> {
-        let missing: Vec<Read> = reads.into_iter().filter(|read| !self.is_answered(read)).collect();
+        let mut missing: Vec<Read> =
+            reads.into_iter().filter(|read| !self.is_answered(read)).collect();
+        if self.view.is_recalled() {
+            let assumed = missing.extract_if(.., |read| self.is_assumed(read));
+            self.wishes.borrow_mut().extend(assumed);
+        }
         if missing.is_empty() { Ok(()) } else { Err(Missing(missing)) }
     }
 
@@ -44,9 +65,7 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] where it was not read yet.
     pub fn get(&mut self, key: &str) -> Result<Option<&'v Kv>, Missing> {
         let kv = self.peek(key)?;
-        let mod_revision = kv.map_or(Revision::ABSENT, |kv| kv.mod_revision);
-        let compare = Compare::Key { key: key.to_owned(), mod_revision };
-        self.guards.insert(Range::key(key), compare);
+        self.guard(key, kv);
         Ok(kv)
     }
 
@@ -56,7 +75,7 @@ impl<'v> Lookup<'v> {
     ///
     /// [`Missing`] where it was not read yet.
     pub fn peek(&self, key: &str) -> Result<Option<&'v Kv>, Missing> {
-        match self.view.known(key) {
+        match self.known(key) {
             Known::Value(kv) => Ok(Some(kv)),
             Known::Absent => Ok(None),
             Known::Exists | Known::Nothing => Err(Missing(vec![Read::values(Range::key(key))])),
@@ -69,10 +88,10 @@ impl<'v> Lookup<'v> {
     ///
     /// [`Missing`] where it was not read yet.
     pub fn exists(&self, key: &str) -> Result<bool, Missing> {
-        match self.view.known(key) {
+        match self.known(key) {
             Known::Value(_) | Known::Exists => Ok(true),
             Known::Absent => Ok(false),
-            Known::Nothing => Err(Missing(vec![Read::keys(Range::key(key))])),
+            Known::Nothing => Err(Missing(vec![Read::count(Range::key(key))])),
         }
     }
 
@@ -85,9 +104,7 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] where it was not read yet.
     pub fn scan(&mut self, range: &Range) -> Result<Vec<&'v Kv>, Missing> {
         let kvs = self.peek_scan(range)?;
-        if let Some(newest) = self.view.scanned(range, true) {
-            self.guards.insert(range.clone(), Compare::Range { range: range.clone(), newest });
-        }
+        self.guard_range(range);
         Ok(kvs)
     }
 
@@ -98,7 +115,12 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] where it was not read yet.
     pub fn peek_scan(&self, range: &Range) -> Result<Vec<&'v Kv>, Missing> {
         match self.view.scanned(range, true) {
-            Some(_) => Ok(self.view.iter_range(range)),
+            Some(_) => {
+                if self.view.is_recalled() {
+                    self.guard_range(range);
+                }
+                Ok(self.view.iter_range(range))
+            }
             None => Err(Missing(vec![Read::values(range.clone())])),
         }
     }
@@ -117,39 +139,129 @@ impl<'v> Lookup<'v> {
         }
     }
 
+    /// Returns as a hint how many keys a range holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] where they were not counted yet.
+    pub fn peek_count(&self, range: &Range) -> Result<u64, Missing> {
+        self.view.counted(range).ok_or_else(|| Missing(vec![Read::count(range.clone())]))
+    }
+
+    /// Returns how far a walk came; its beginning where nothing was noted yet.
+    #[must_use]
+    pub fn waypoint(&self, walk: &str) -> Waypoint {
+        self.view.waypoint(walk).cloned().unwrap_or_default()
+    }
+
     /// Makes the transaction that writes under every guard taken so far.
     ///
     /// A key that is written without having been looked at becomes a guard too, and is asked for where it is not
-    /// known.
+    /// known. So does a range that was read whole and in which a key is written: after the commit it is known still.
     ///
     /// # Errors
     ///
     /// [`Missing`] for written keys that were never read.
     pub fn into_txn(mut self, ops: Vec<Op>) -> Result<Txn, Missing> {
-        let unguarded: Vec<Key> = ops
-            .iter()
-            .filter_map(Op::written_key)
-            .filter(|key| !self.guards.contains_key(&Range::key(*key)))
-            .map(str::to_owned)
-            .collect();
+        let written = || ops.iter().filter_map(Op::written_key);
+        let is_guarded = |key: &str| self.guards.borrow().contains_key(&Range::key(key));
+        let unguarded: Vec<Key> =
+            written().filter(|key| !is_guarded(key)).map(str::to_owned).collect();
         self.require(unguarded.iter().map(|key| Read::values(Range::key(key.clone()))))?;
         for key in unguarded {
             self.get(&key)?;
         }
-        let otherwise = self.guards.keys().cloned().map(Read::values).collect();
-        Ok(Txn { compares: self.guards.into_values().collect(), then: ops, otherwise })
+        for range in written().flat_map(|key| self.view.scans_of(key)) {
+            self.guard_range(range);
+        }
+        let mut then = Vec::new();
+        if self.view.is_recalled() {
+            then.extend(self.guard_recalled_ranges().into_iter().map(Op::Read));
+        }
+        then.extend(ops);
+        let guards = self.guards.into_inner();
+        let scanned: Vec<&Range> = guards.keys().filter(|range| range.end().is_some()).collect();
+        let is_scanned = |range: &Range| {
+            range.end().is_none() && scanned.iter().any(|scan| scan.contains(range.start()))
+        };
+        let again = guards.keys().filter(|range| !is_scanned(range));
+        let mut otherwise: Vec<Read> = again.cloned().map(Read::values).collect();
+        let mut compares: Vec<Compare> = guards.into_values().collect();
+        if let Some(kv) = self.view.witness().and_then(|witness| self.view.kv(witness)) {
+            compares.push(Compare::Value { key: kv.key.clone(), value: kv.value.clone() });
+        }
+        let room = Txn::OPS_MAX.saturating_sub(otherwise.len());
+        otherwise.extend(self.wishes.into_inner().into_iter().take(room));
+        Ok(Txn { compares, then, otherwise })
+    }
+
+    fn known(&self, key: &str) -> Known<'v> {
+        let known = self.view.known(key);
+        if !self.view.is_recalled() {
+            return known;
+        }
+        match known {
+            Known::Value(kv) => self.guard(key, Some(kv)),
+            Known::Exists => {}
+            Known::Absent => self.guard(key, None),
+            Known::Nothing => {
+                self.guard(key, None);
+                return Known::Absent;
+            }
+        }
+        known
+    }
+
+    fn guard(&self, key: &str, kv: Option<&Kv>) {
+        let mod_revision = kv.map_or(Revision::ABSENT, |kv| kv.mod_revision);
+        let compare = Compare::Key { key: key.to_owned(), mod_revision };
+        self.guards.borrow_mut().insert(Range::key(key), compare);
+    }
+
+    fn guard_range(&self, range: &Range) {
+        if let Some(newest) = self.view.scanned(range, true) {
+            let compare = Compare::Range { range: range.clone(), newest };
+            self.guards.borrow_mut().insert(range.clone(), compare);
+        }
+    }
+
+    /// Guards the keys of recalled ranges against deletion, as long as they are few.
+    ///
+    /// Larger ranges are counted when the transaction is applied, which is soon enough to stop recalling them; those reads
+    /// are returned.
+    fn guard_recalled_ranges(&self) -> Vec<Read> {
+        let is_range = |range: &&Range| range.end().is_some();
+        let ranges: Vec<Range> = self.guards.borrow().keys().filter(is_range).cloned().collect();
+        let mut counts = Vec::new();
+        for range in ranges {
+            let kvs = self.view.iter_range(&range);
+            if kvs.len() > KEYS_GUARDED_MAX {
+                counts.push(Read::count(range));
+                continue;
+            }
+            kvs.into_iter().for_each(|kv| self.guard(&kv.key, Some(kv)));
+        }
+        counts
     }
 
     fn is_answered(&self, read: &Read) -> bool {
-        let with_values = read.projection == super::Projection::Values;
         if read.range.end().is_some() {
-            return self.view.scanned(&read.range, with_values).is_some();
+            return match read.projection {
+                Projection::Values => self.view.scanned(&read.range, true).is_some(),
+                Projection::Keys => self.view.scanned(&read.range, false).is_some(),
+                Projection::Count => self.view.counted(&read.range).is_some(),
+            };
         }
         match self.view.known(read.range.start()) {
             Known::Value(_) | Known::Absent => true,
-            Known::Exists => !with_values,
+            Known::Exists => read.projection != Projection::Values,
             Known::Nothing => false,
         }
+    }
+
+    /// Says whether a read of a recalled view is of a key that is taken for absent.
+    fn is_assumed(&self, read: &Read) -> bool {
+        read.range.end().is_none() && self.view.known(read.range.start()) == Known::Nothing
     }
 }
 
@@ -190,7 +302,7 @@ mod tests {
         let put = Op::Put { key: "p/y".to_owned(), value: Vec::new() };
         let txn = lookup.into_txn(vec![put]).unwrap();
         assert_eq!(txn.compares.len(), 4);
-        assert_eq!(txn.otherwise.len(), 4);
+        assert_eq!(txn.otherwise.len(), 3, "a key of a scanned range is read with it");
         assert!(!txn.compares.iter().any(|compare| compare.range().contains("hint")));
         assert!(model.clone().apply(&txn).unwrap().succeeded);
         model.put("p/z", b"new");

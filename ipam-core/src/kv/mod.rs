@@ -14,7 +14,7 @@ pub mod model;
 pub use lookup::{Lookup, Missing};
 pub use range::{Projection, Range, Read, ReadReply};
 pub use txn::{Compare, Op, Txn, TxnReply};
-pub use view::View;
+pub use view::{Recollection, View, Waypoint};
 
 use std::fmt;
 

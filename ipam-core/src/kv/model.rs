@@ -134,6 +134,7 @@ impl Model {
             Compare::Range { range, newest } => {
                 self.covered(range).all(|kv| kv.mod_revision <= *newest)
             }
+            Compare::Value { key, value } => self.get(key).is_some_and(|kv| kv.value == *value),
         }
     }
 
@@ -251,6 +252,8 @@ mod tests {
     fn compares_hold_when_nothing_changed() {
         let key = |mod_revision| Compare::Key { key: "b".to_owned(), mod_revision };
         let range = |newest| Compare::Range { range: Range::prefix("b"), newest };
+        let value =
+            |key: &str, value: &[u8]| Compare::Value { key: key.to_owned(), value: value.to_vec() };
         let table = [
             (key(Revision(3)), true),
             (key(Revision(2)), false),
@@ -258,6 +261,9 @@ mod tests {
             (Compare::Key { key: "x".to_owned(), mod_revision: Revision::ABSENT }, true),
             (range(Revision(3)), true),
             (range(Revision(2)), false),
+            (value("b", b"b"), true),
+            (value("b", b""), false),
+            (value("x", b""), false),
         ];
         let mut model = stored(&["a", "b", "c"]);
         for (compare, expected) in table {

@@ -95,6 +95,12 @@ impl Read {
     pub fn keys(range: Range) -> Self {
         Self { range, projection: Projection::Keys, limit: 0 }
     }
+
+    /// Counts the keys of a range.
+    #[must_use]
+    pub fn count(range: Range) -> Self {
+        Self { range, projection: Projection::Count, limit: 0 }
+    }
 }
 
 /// What a read found.

@@ -19,6 +19,13 @@ pub enum Compare {
         /// The revision at which the range was read.
         newest: Revision,
     },
+    /// The key holds exactly these bytes; false where it does not exist.
+    Value {
+        /// The key.
+        key: Key,
+        /// Its bytes.
+        value: Vec<u8>,
+    },
 }
 
 impl Compare {
@@ -26,7 +33,7 @@ impl Compare {
     #[must_use]
     pub fn range(&self) -> Range {
         match self {
-            Self::Key { key, .. } => Range::key(key.clone()),
+            Self::Key { key, .. } | Self::Value { key, .. } => Range::key(key.clone()),
             Self::Range { range, .. } => range.clone(),
         }
     }
@@ -99,4 +106,16 @@ pub struct TxnReply {
     pub revision: Revision,
     /// The answers of the reads in the branch that was taken, in their order.
     pub reads: Vec<ReadReply>,
+}
+
+impl TxnReply {
+    /// Returns about how many bytes the answer takes on the wire: keys, values, and the numbers beside them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        const PER_KEY: usize = 24;
+        const PER_READ: usize = 12;
+        let of_kv = |kv: &super::Kv| kv.key.len() + kv.value.len() + PER_KEY;
+        let of_read = |read: &ReadReply| PER_READ + read.kvs.iter().map(of_kv).sum::<usize>();
+        self.reads.iter().map(of_read).sum::<usize>().try_into().unwrap_or(u64::MAX)
+    }
 }

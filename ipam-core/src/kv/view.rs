@@ -3,25 +3,60 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Key, Kv, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
+use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
 
 /// What a plan may look at.
 ///
 /// A view is a collection of answers, each true at the revision at which it was given. They need not be of one
 /// moment: a plan's compares prove at the commit that those it depends on are still true.
+///
+/// A view may be *recalled*: begun with what an earlier call remembered. Nobody has checked that against the store, so a
+/// [`Lookup`](super::Lookup) of a recalled view guards everything that is looked at, hints too, and takes for absent what
+/// is not known.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     keys: BTreeMap<Key, Entry>,
     /// Ranges that were read whole, by what was read of them.
     scans: BTreeMap<Range, Scan>,
+    /// How many keys ranges hold that were only counted.
+    counts: BTreeMap<Range, u64>,
+    /// How far long walks came.
+    waypoints: BTreeMap<String, Waypoint>,
+    /// In a recalled view, the value that proves the store's history to be the remembered one.
+    witness: Option<Key>,
+}
+
+/// What an earlier call has read and written, as plain data: the seed of a recalled view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recollection {
+    /// One of the keys. Its value was written once in the history of all stores, so a store in which it has this value
+    /// at this revision has the same history up to there, and everything else that is remembered was true in it.
+    pub witness: Key,
+    /// Keys with their values.
+    pub kvs: Vec<Kv>,
+    /// Ranges of which every key is remembered, and when that was so.
+    pub scans: Vec<(Range, Revision)>,
+}
+
+/// How far a walk over more keys than memory should hold came, so that what it has read can be forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waypoint {
+    /// How many places lie behind.
+    pub walked: u128,
+    /// Keys met on the way that are worth returning to.
+    pub worth: Vec<Key>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
-    /// `None` where the key was asked for and does not exist.
-    kv: Option<Kv>,
-    /// Whether the value was read too.
-    has_value: bool,
+enum Entry {
+    /// It was asked for and does not exist.
+    Absent,
+    /// It exists; only that was asked.
+    Counted,
+    /// It exists; the value was not read.
+    Listed(Kv),
+    /// It was read whole.
+    Whole(Kv),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,26 +79,55 @@ pub(super) enum Known<'v> {
 }
 
 impl View {
+    /// Begins with what an earlier call remembered; an empty view where the witness is missing from it.
+    #[must_use]
+    pub fn recall(recollection: Recollection) -> Self {
+        let Recollection { witness, kvs, scans } = recollection;
+        if !kvs.iter().any(|kv| kv.key == witness) {
+            return Self::default();
+        }
+        let keys = kvs.into_iter().map(|kv| (kv.key.clone(), Entry::Whole(kv))).collect();
+        let scan = |(range, revision)| (range, Scan { revision, has_values: true });
+        Self {
+            keys,
+            scans: scans.into_iter().map(scan).collect(),
+            witness: Some(witness),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what a later call may begin with; `None` where `witness` is not among it.
+    #[must_use]
+    pub fn recollect(&self, witness: &str) -> Option<Recollection> {
+        let whole = |entry: &Entry| match entry {
+            Entry::Whole(kv) => Some(kv.clone()),
+            Entry::Absent | Entry::Counted | Entry::Listed(_) => None,
+        };
+        let kvs: Vec<Kv> = self.keys.values().filter_map(whole).collect();
+        kvs.iter().find(|kv| kv.key == witness)?;
+        let scans = self.scans.iter().filter(|(_, scan)| scan.has_values);
+        let scans = scans.map(|(range, scan)| (range.clone(), scan.revision)).collect();
+        Some(Recollection { witness: witness.to_owned(), kvs, scans })
+    }
+
+    /// Says whether the view was begun with what an earlier call remembered.
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        self.witness.is_some()
+    }
+
+    /// Returns the key that proves the store's history in a recalled view.
+    #[must_use]
+    pub fn witness(&self) -> Option<&str> {
+        self.witness.as_deref()
+    }
+
     /// Takes over the answer to a read. Where it disagrees with an older answer, the newer revision wins.
     pub fn absorb(&mut self, read: &Read, reply: &ReadReply) {
-        let has_value = match read.projection {
-            Projection::Values => true,
-            Projection::Keys => false,
-            Projection::Count => return,
-        };
-        let whole = u64::try_from(reply.kvs.len()).is_ok_and(|found| found == reply.count);
-        if whole {
-            self.forget(&read.range, has_value);
-            self.remember_scan(&read.range, reply.revision, has_value);
-        }
-        for kv in &reply.kvs {
-            let newer = match self.keys.get(&kv.key).and_then(|entry| entry.kv.as_ref()) {
-                Some(old) => old.mod_revision < kv.mod_revision,
-                None => true,
-            };
-            if newer || has_value {
-                self.keys.insert(kv.key.clone(), Entry { kv: Some(kv.clone()), has_value });
-            }
+        match read.projection {
+            Projection::Values => self.absorb_kvs(read, reply, true),
+            Projection::Keys => self.absorb_kvs(read, reply, false),
+            Projection::Count => self.absorb_count(&read.range, reply.count),
         }
     }
 
@@ -71,8 +135,8 @@ impl View {
     pub fn absorb_txn(&mut self, txn: &Txn, reply: &TxnReply) {
         if reply.succeeded {
             let reads = txn.then.iter().filter_map(|op| match op {
-                super::Op::Read(read) => Some(read),
-                super::Op::Put { .. } | super::Op::Delete { .. } => None,
+                Op::Read(read) => Some(read),
+                Op::Put { .. } | Op::Delete { .. } => None,
             });
             reads.zip(&reply.reads).for_each(|(read, answer)| self.absorb(read, answer));
         } else {
@@ -83,16 +147,73 @@ impl View {
         }
     }
 
+    /// Takes over what a transaction wrote that was applied at `revision`.
+    pub fn apply(&mut self, txn: &Txn, revision: Revision) {
+        for op in &txn.then {
+            match op {
+                Op::Put { key, value } => {
+                    let old = self.kv(key);
+                    let kv = Kv {
+                        key: key.clone(),
+                        value: value.clone(),
+                        create_revision: old.map_or(revision, |kv| kv.create_revision),
+                        mod_revision: revision,
+                        version: old.map_or(1, |kv| kv.version.saturating_add(1)),
+                    };
+                    self.keys.insert(key.clone(), Entry::Whole(kv));
+                }
+                Op::Delete { key } => {
+                    self.keys.insert(key.clone(), Entry::Absent);
+                }
+                Op::Read(_) => {}
+            }
+        }
+        for compare in &txn.compares {
+            // A range that was compared is known to be as it was read until this revision.
+            if let Compare::Range { range, .. } = compare
+                && let Some(scan) = self.scans.get_mut(range)
+            {
+                scan.revision = revision;
+            }
+        }
+    }
+
+    /// Says whether the ranges that an applied transaction counted hold as many keys as are known here.
+    ///
+    /// Its compares do not notice what vanished from a range; the counts do.
+    #[must_use]
+    pub fn counts_agree(&self, txn: &Txn, reply: &TxnReply) -> bool {
+        let reads = txn.then.iter().filter_map(|op| match op {
+            Op::Read(read) if read.projection == Projection::Count => Some(read),
+            Op::Read(_) | Op::Put { .. } | Op::Delete { .. } => None,
+        });
+        reads.zip(&reply.reads).all(|(read, answer)| {
+            u64::try_from(self.iter_range(&read.range).len()).is_ok_and(|n| n == answer.count)
+        })
+    }
+
+    /// Notes how far a walk came, and forgets what was read on it.
+    pub fn note(&mut self, walk: String, waypoint: Waypoint, forget: &[Key]) {
+        self.waypoints.insert(walk, waypoint);
+        for key in forget {
+            self.keys.remove(key);
+        }
+    }
+
     /// Walks every key that is known to exist, with its value where that was read.
     pub fn iter(&self) -> impl Iterator<Item = &Kv> {
-        self.keys.values().filter_map(|entry| entry.kv.as_ref())
+        self.keys.values().filter_map(Entry::kv)
+    }
+
+    pub(super) fn kv(&self, key: &str) -> Option<&Kv> {
+        self.keys.get(key).and_then(Entry::kv)
     }
 
     pub(super) fn known(&self, key: &str) -> Known<'_> {
         match self.keys.get(key) {
-            Some(Entry { kv: Some(kv), has_value: true }) => Known::Value(kv),
-            Some(Entry { kv: Some(_), has_value: false }) => Known::Exists,
-            Some(Entry { kv: None, .. }) => Known::Absent,
+            Some(Entry::Whole(kv)) => Known::Value(kv),
+            Some(Entry::Listed(_) | Entry::Counted) => Known::Exists,
+            Some(Entry::Absent) => Known::Absent,
             None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
             None => Known::Nothing,
         }
@@ -104,17 +225,65 @@ impl View {
         (scan.has_values || !with_values).then_some(scan.revision)
     }
 
+    /// Returns the ranges that were read whole, with values, and hold a key.
+    pub(super) fn scans_of(&self, key: &str) -> impl Iterator<Item = &Range> {
+        let holds = move |(range, scan): &(&Range, &Scan)| scan.has_values && range.contains(key);
+        self.scans.iter().filter(holds).map(|(range, _)| range)
+    }
+
+    pub(super) fn counted(&self, range: &Range) -> Option<u64> {
+        self.counts.get(range).copied()
+    }
+
+    pub(super) fn waypoint(&self, walk: &str) -> Option<&Waypoint> {
+        self.waypoints.get(walk)
+    }
+
     pub(super) fn iter_range(&self, range: &Range) -> Vec<&Kv> {
         let from_start = self.keys.range::<str, _>(from(range));
         let inside = from_start.take_while(|(key, _)| range.contains(key));
-        inside.filter_map(|(_, entry)| entry.kv.as_ref()).collect()
+        inside.filter_map(|(_, entry)| entry.kv()).collect()
     }
 
-    /// Drops what a whole answer for the range replaces; values stay where only keys were read anew.
-    fn forget(&mut self, range: &Range, has_value: bool) {
-        if range.end().is_none() {
-            self.keys.insert(range.start().to_owned(), Entry { kv: None, has_value });
+    fn absorb_count(&mut self, range: &Range, count: u64) {
+        if range.end().is_some() {
+            self.counts.insert(range.clone(), count);
             return;
+        }
+        let entry = match (count, self.keys.remove(range.start())) {
+            (0, _) => Entry::Absent,
+            (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_)))) => known,
+            (_, Some(Entry::Absent | Entry::Counted) | None) => Entry::Counted,
+        };
+        self.keys.insert(range.start().to_owned(), entry);
+    }
+
+    fn absorb_kvs(&mut self, read: &Read, reply: &ReadReply, has_value: bool) {
+        let is_whole = u64::try_from(reply.kvs.len()).is_ok_and(|found| found == reply.count);
+        let mut before = BTreeMap::new();
+        if is_whole {
+            before = self.take_range(&read.range);
+            self.remember_scan(&read.range, reply.revision, has_value);
+        }
+        for kv in &reply.kvs {
+            let old = before.remove(&kv.key).or_else(|| self.keys.remove(&kv.key));
+            let entry = match old {
+                // What is known of this very revision is not less true for having been listed again.
+                Some(Entry::Whole(old)) if !has_value && old.mod_revision == kv.mod_revision => {
+                    Entry::Whole(old)
+                }
+                Some(_) | None if has_value => Entry::Whole(kv.clone()),
+                Some(_) | None => Entry::Listed(kv.clone()),
+            };
+            self.keys.insert(kv.key.clone(), entry);
+        }
+    }
+
+    /// Drops, and returns, what a whole answer for the range replaces.
+    fn take_range(&mut self, range: &Range) -> BTreeMap<Key, Entry> {
+        if range.end().is_none() {
+            let old = self.keys.insert(range.start().to_owned(), Entry::Absent);
+            return old.map(|entry| (range.start().to_owned(), entry)).into_iter().collect();
         }
         let inside: Vec<Key> = self
             .keys
@@ -122,14 +291,21 @@ impl View {
             .map(|(key, _)| key.clone())
             .take_while(|key| range.contains(key))
             .collect();
-        for key in inside {
-            self.keys.remove(&key);
-        }
+        inside.into_iter().filter_map(|key| self.keys.remove_entry(&key)).collect()
     }
 
     fn remember_scan(&mut self, range: &Range, revision: Revision, has_values: bool) {
         if range.end().is_some() {
             self.scans.insert(range.clone(), Scan { revision, has_values });
+        }
+    }
+}
+
+impl Entry {
+    fn kv(&self) -> Option<&Kv> {
+        match self {
+            Self::Listed(kv) | Self::Whole(kv) => Some(kv),
+            Self::Absent | Self::Counted => None,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use crate::ip::{Cidr, Family};
 use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{
-    Affinity, AffinityState, Attributes, Binding, Handle, HandleId, Owner, ResourceKind, Timestamp,
-    key,
+    Affinity, AffinityState, Attributes, Binding, Block, Handle, HandleId, Owner, ResourceKind,
+    Timestamp, key,
 };
 use crate::pool::{AddressRules, Choice, ChoiceRequest, Gateway, Level, Levels, Pool, Tenant, Use};
 use crate::refusal::{Dropped, Refusal};
@@ -133,6 +133,11 @@ impl Request for Assign {
         let ops = self.ops(lookup, &owner, &takes)?;
         let addresses = takes.iter().flat_map(|take| self.assignments(take)).collect();
         Ok(Outcome::Write { ops, reply: Assigned { addresses, decisions, replayed: false } })
+    }
+
+    fn came_true(&self, lookup: &Lookup<'_>, reply: &Assigned) -> bool {
+        !reply.addresses.is_empty()
+            && reply.addresses.iter().all(|given| self.is_held(lookup, given))
     }
 }
 
@@ -286,6 +291,21 @@ impl Assign {
             attributes.insert("pool-source".to_owned(), level.word().to_owned());
         }
         Attributes::new(Some(self.handle.to_string()), Some(attributes))
+    }
+
+    /// Says whether an address is stored under this very request: its attributes hold the time at which it was made.
+    fn is_held(&self, lookup: &Lookup<'_>, given: &Assignment) -> bool {
+        let block_key = key::block(&given.block);
+        let Ok(Some(kv)) = lookup.peek(&block_key) else { return false };
+        let Ok(block) = Block::decode(&block_key, &kv.value) else { return false };
+        let record = given.block.ordinal_of(given.ip).and_then(|ordinal| block.record_of(ordinal));
+        record.is_some_and(|record| {
+            let stored = record.secondary.as_ref();
+            record.handle() == Some(self.handle.as_str())
+                && self.attributes.iter().all(|(name, value)| {
+                    stored.and_then(|stored| stored.get(name)).is_some_and(|stored| stored == value)
+                })
+        })
     }
 
     /// Writes every block, the claims that are new, and the handle, together.

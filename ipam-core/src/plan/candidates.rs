@@ -67,7 +67,7 @@ impl Candidates {
 
 /// Asks whether a block exists.
 pub(super) fn candidate(cidr: Cidr) -> Read {
-    Read::keys(Range::key(key::block(&cidr)))
+    Read::count(Range::key(key::block(&cidr)))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use seek::How;
 pub use snapshot::{ReadAll, Snapshot};
 pub use verify::{Mismatch, Verify};
 
-use crate::kv::{Lookup, Missing, Op, Read, Txn, View};
+use crate::kv::{Key, Lookup, Missing, Op, Read, Revision, Txn, View, Waypoint};
 use crate::model::Timestamp;
 use crate::refusal::Refusal;
 
@@ -50,6 +50,14 @@ pub trait Request {
     ///
     /// [`Halt::Read`] where something must be read first, [`Halt::Refuse`] where it must not be done.
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>>;
+
+    /// Says whether what has been read shows that a planned reply came true.
+    ///
+    /// It is asked where a transaction was sent again because the first reply was lost, failed, and somebody may have
+    /// changed the same keys in between. Only what nobody but this very request can have written counts.
+    fn came_true(&self, _lookup: &Lookup<'_>, _reply: &Self::Reply) -> bool {
+        false
+    }
 }
 
 /// The result of a part of a plan.
@@ -62,6 +70,19 @@ pub enum Halt {
     Read(Vec<Read>),
     /// It must not be done.
     Refuse(Box<Refusal>),
+    /// A walk came this far: what it has read can be forgotten, and the plan goes on from here.
+    Note(Note),
+}
+
+/// A step of a walk over more keys than memory should hold.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// Which walk.
+    pub walk: String,
+    /// How far it came.
+    pub waypoint: Waypoint,
+    /// The keys that are not needed any more.
+    pub forget: Vec<Key>,
 }
 
 impl From<Missing> for Halt {
@@ -92,6 +113,11 @@ pub enum Outcome<R> {
         /// The answer once they are made.
         reply: R,
     },
+    /// These changes come first, under the same compares; when they are made, the request is planned again.
+    Prepare {
+        /// The changes.
+        ops: Vec<Op>,
+    },
     /// Nothing needs to change.
     Done(R),
 }
@@ -105,9 +131,11 @@ pub enum Step<R> {
     Commit {
         /// The transaction.
         txn: Txn,
-        /// The answer once it is applied.
-        reply: R,
+        /// The answer once it is applied; `None` where the request must be planned again then.
+        reply: Option<R>,
     },
+    /// Note how far a walk came, then plan again.
+    Note(Note),
     /// The answer; nothing needs to change.
     Done(R),
     /// It must not be done.
@@ -123,8 +151,10 @@ pub fn step<R: Request>(request: &R, view: &View, now: Timestamp) -> Step<R::Rep
     let (ops, reply) = match request.plan(&mut lookup, now) {
         Err(Halt::Read(reads)) => return Step::Read(reads),
         Err(Halt::Refuse(refusal)) => return Step::Refused(refusal),
+        Err(Halt::Note(note)) => return Step::Note(note),
         Ok(Outcome::Done(reply)) => return Step::Done(reply),
-        Ok(Outcome::Write { ops, reply }) => (ops, reply),
+        Ok(Outcome::Write { ops, reply }) => (ops, Some(reply)),
+        Ok(Outcome::Prepare { ops }) => (ops, None),
     };
     match lookup.into_txn(ops) {
         Err(Missing(reads)) => Step::Read(reads),
@@ -145,8 +175,20 @@ impl<R: Request> Request for DryRun<R> {
     type Reply = R::Reply;
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
-        match self.0.plan(lookup, now)? {
-            Outcome::Write { reply, .. } | Outcome::Done(reply) => Ok(Outcome::Done(reply)),
+        let mut outcome = self.0.plan(lookup, now)?;
+        let mut view = lookup.view().clone();
+        loop {
+            match outcome {
+                Outcome::Write { reply, .. } | Outcome::Done(reply) => {
+                    return Ok(Outcome::Done(reply));
+                }
+                // As if the changes were made, so that it shows what would follow.
+                Outcome::Prepare { ops } => {
+                    let made = Txn { then: ops, ..Txn::default() };
+                    view.apply(&made, Revision::INITIAL);
+                    outcome = self.0.plan(&mut Lookup::new(&view), now)?;
+                }
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ const ADVANCE: &str = "UPDATE store SET revision = ?1";
 const MOD_REVISION: &str = "SELECT mod_revision FROM keys WHERE key = ?1";
 const IS_NEWER: &str =
     "SELECT EXISTS (SELECT 1 FROM keys WHERE key >= ?1 AND key < ?2 AND mod_revision > ?3)";
+const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE key = ?1 AND value = ?2)";
 const PUT: &str = "
     INSERT INTO keys (key, create_revision, mod_revision, version, value) VALUES (?1, ?2, ?2, 1, ?3)
     ON CONFLICT (key) DO UPDATE
@@ -98,6 +99,9 @@ fn all_hold(connection: &Connection, compares: &[Compare]) -> rusqlite::Result<b
                     .query_row(params![start, end, number(*newest)], |row| row.get(0))?;
                 !is_newer
             }
+            Compare::Value { key, value } => connection
+                .prepare_cached(HOLDS)?
+                .query_row(params![key.as_bytes(), value], |row| row.get(0))?,
         };
         if !holds {
             return Ok(false);
