@@ -6,6 +6,7 @@
 mod addresses;
 mod annotations;
 mod command;
+mod datastore;
 mod identity;
 mod lock;
 mod protocol;

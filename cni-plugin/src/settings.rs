@@ -9,11 +9,12 @@ use std::time::Duration;
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::plan::PoolOrder;
 use ipam_core::pool::{AddressRules, Gateway, PoolList};
-use ipam_etcd::{SettingsError, StoreSettings};
+use ipam_etcd::StoreSettings;
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 use tracing::warn;
 
+use crate::datastore::{GUARDED_FIELDS, Places};
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
 use crate::protocol::{CniError, Code, Netconf, Object, Route};
 use crate::spelling::near_miss;
@@ -22,12 +23,14 @@ use crate::spelling::near_miss;
 const CONFIG_FILE: &str = "/etc/cni/net.d/ringfence-ipam.d/config.json";
 const TIMEOUT_MS_DEFAULT: u64 = 60_000;
 const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
+const OTHERS_READ: u32 = 0o004;
 
 /// Fields that only the part `ipam` (or the file) may have: an upper plugin may use the same names for its own.
-const OWN_FIELDS: [&str; 14] = [
+const OWN_FIELDS: [&str; 15] = [
     "type",
     "mode",
     "config_file",
+    "env",
     "assign_ipv4",
     "assign_ipv6",
     "ipv4_pools",
@@ -41,10 +44,14 @@ const OWN_FIELDS: [&str; 14] = [
     "annotation_interfaces",
 ];
 /// Fields that may stand at the top as well, where Calico has them.
-const SHARED_FIELDS: [&str; 10] = [
+const SHARED_FIELDS: [&str; 14] = [
     "datastore_type",
     "datastore_path",
     "etcd_endpoints",
+    "etcd_discovery_srv",
+    "etcd_ca_cert_file",
+    "etcd_cert_file",
+    "etcd_key_file",
     "nodename",
     "nodename_file",
     "hostname",
@@ -64,6 +71,7 @@ pub(crate) struct Fields {
     ipam: Object,
     top: Object,
     file: Object,
+    file_path: PathBuf,
 }
 
 /// The length of the prefix that an address is returned with.
@@ -96,12 +104,15 @@ impl Fields {
     pub(crate) fn collect(netconf: &Netconf) -> Result<Self, CniError> {
         refuse_misspelt(&netconf.ipam)?;
         refuse_misspelt_at_top(&netconf.top)?;
-        let file = match netconf.ipam.get("config_file") {
-            Some(Value::String(path)) => read_file(Path::new(path), true)?,
-            Some(_) => return Err(invalid("config_file", "must be the path of a file")),
-            None => read_file(Path::new(CONFIG_FILE), false)?,
+        let (file_path, must_exist) = match netconf.ipam.get("config_file") {
+            Some(Value::String(path)) if Path::new(path).is_absolute() => (path.as_str(), true),
+            Some(_) => return Err(invalid("config_file", "must be the absolute path of a file")),
+            None => (CONFIG_FILE, false),
         };
-        let fields = Self { ipam: netconf.ipam.clone(), top: netconf.top.clone(), file };
+        let file_path = PathBuf::from(file_path);
+        let file = read_file(&file_path, must_exist)?;
+        let (ipam, top) = (netconf.ipam.clone(), netconf.top.clone());
+        let fields = Self { ipam, top, file, file_path };
         fields.refuse_other_modes(&netconf.upper_type)?;
         Ok(fields)
     }
@@ -117,23 +128,14 @@ impl Fields {
 
     /// Decides which store is meant; it is never guessed.
     pub(crate) fn store(&self) -> Result<StoreSettings, CniError> {
-        let kind = self.shared_text("datastore_type")?;
-        let endpoints = self.shared_text("etcd_endpoints")?;
-        let path = self.shared_text("datastore_path")?;
-        if let Some(path) = path
-            && !Path::new(path).is_absolute()
-        {
-            return Err(invalid("datastore_path", "must be an absolute path"));
-        }
-        StoreSettings::decide(kind, endpoints, path).map_err(|error| {
-            let code = match error {
-                SettingsError::Kubernetes => Code::Unsupported,
-                SettingsError::Nothing
-                | SettingsError::Etcd { .. }
-                | SettingsError::UnknownType { .. } => Code::Config,
-            };
-            CniError::from_chain(code, &error)
-        })
+        let places = Places {
+            ipam: &self.ipam,
+            top: &self.top,
+            file: &self.file,
+            file_path: &self.file_path,
+            with_environment: self.flag("env", false)?,
+        };
+        places.decide()
     }
 
     /// Returns the time that a whole call may take.
@@ -415,7 +417,14 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
     match serde_json::from_str(&text) {
         Ok(Value::Object(fields)) => {
             refuse_misspelt(&fields)?;
-            Ok(fields)
+            let secret =
+                ["etcd_password", "etcd_key"].into_iter().find(|name| fields.contains_key(*name));
+            match secret.filter(|_| metadata.mode() & OTHERS_READ != 0) {
+                Some(name) => {
+                    Err(bad(format!("it holds {name}, and everybody can read it; run chmod o-r")))
+                }
+                None => Ok(fields),
+            }
         }
         Ok(_) => Err(bad("it is not a JSON object".to_owned())),
         Err(error) => Err(bad(error.to_string())),
@@ -424,7 +433,8 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
 
 /// Refuses `Ipv4_Pools` and `ipv4pools`: silently passed over they would mean any pool.
 fn refuse_misspelt(object: &Object) -> Result<(), CniError> {
-    let known: Vec<&str> = OWN_FIELDS.into_iter().chain(SHARED_FIELDS).collect();
+    let known: Vec<&str> =
+        OWN_FIELDS.into_iter().chain(SHARED_FIELDS).chain(GUARDED_FIELDS).collect();
     for name in object.keys() {
         if let Some(right) = near_miss(name, &known) {
             return Err(misspelt(name, right));
@@ -435,7 +445,7 @@ fn refuse_misspelt(object: &Object) -> Result<(), CniError> {
 
 /// Refuses slips at the top. An upper plugin has fields of its own there, so only what could not be its own counts.
 fn refuse_misspelt_at_top(object: &Object) -> Result<(), CniError> {
-    let known = SHARED_FIELDS.iter().chain(&TOP_FIELDS).copied();
+    let known = SHARED_FIELDS.iter().chain(&TOP_FIELDS).chain(&GUARDED_FIELDS).copied();
     for name in object.keys() {
         if let Some(right) =
             known.clone().find(|right| right.eq_ignore_ascii_case(name) && right != name)
@@ -457,6 +467,6 @@ fn misspelt(name: &str, right: &str) -> CniError {
     CniError::new(Code::Config, format!("field {name:?} is misspelt; write {right:?}"))
 }
 
-fn invalid(name: &str, rule: &str) -> CniError {
+pub(crate) fn invalid(name: &str, rule: &str) -> CniError {
     CniError::new(Code::Config, format!("{name} {rule}"))
 }

@@ -9,12 +9,12 @@ mod drive;
 pub mod embedded;
 #[cfg(any(test, feature = "testing"))]
 mod model;
-mod settings;
+pub mod settings;
 mod store;
 
 pub use any::AnyStore;
 pub use drive::{CONFLICTS_MAX, DriveError, Driven, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from};
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
-pub use settings::{EMBEDDED_PATH, SettingsError, StoreSettings};
+pub use settings::{EMBEDDED_PATH, EtcdSettings, SettingsError, StoreSettings};
 pub use store::{Cause, Store, StoreError, check_shape};

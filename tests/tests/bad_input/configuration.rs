@@ -12,19 +12,6 @@ use super::{ANNOTATION_V4, Row, add, conf, conf_without, every_command};
 const FILE: &str = "config.json";
 
 pub(crate) const ROWS: &[Row] = &[
-    Row::new("no-store-named", 7, "no datastore is named", |world| {
-        let mut calls = every_command(&conf_without(world, &["datastore_type", "datastore_path"]));
-        // A path alone is no decision: the misspelt type beside it may have meant another store.
-        calls.extend(every_command(&conf_without(world, &["datastore_type"])));
-        calls
-    }),
-    Row::new("etcd-not-supported", 7, "this version cannot use etcd yet", |world| {
-        let mut calls = every_command(&conf(world, &json!({"datastore_type": "etcdv3"})));
-        let endpoints = json!({"datastore_type": "etcdv3", "etcd_endpoints": "http://e:2379"});
-        calls.extend(every_command(&conf(world, &endpoints)));
-        calls
-    })
-    .names(&["set datastore_type to \"embedded\""]),
     Row::new("pools-at-the-top", 7, "ipv", |world| {
         let with = |name: &str| {
             let mut conf = conf(world, &json!({}));
@@ -53,23 +40,6 @@ pub(crate) const ROWS: &[Row] = &[
         let mut conf = conf(world, &json!({}));
         conf["RuntimeConfig"] = json!({});
         vec![add(&conf)]
-    }),
-    Row::new("unknown-datastore-type", 7, "datastore_type is \"", |world| {
-        let names = ["embeded", "sqlite", "Embedded", " embedded"];
-        names
-            .iter()
-            .flat_map(|name| every_command(&conf(world, &json!({"datastore_type": name}))))
-            .collect()
-    })
-    .names(&["must be"]),
-    Row::new("kubernetes-datastore", 2, "datastore_type is \"kubernetes\"", |world| {
-        every_command(&conf(world, &json!({"datastore_type": "kubernetes"})))
-    }),
-    Row::new("datastore-type-not-a-text", 7, "datastore_type must be a text", |world| {
-        every_command(&conf(world, &json!({"datastore_type": ["embedded"]})))
-    }),
-    Row::new("store-path-relative", 7, "datastore_path must be an absolute path", |world| {
-        every_command(&conf(world, &json!({"datastore_path": "store.db"})))
     }),
     // Ignored in silence it would mean any pool.
     Row::new("misspelt-field-case", 7, "field \"", |world| {
@@ -184,6 +154,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("config-file-misspelt", 7, "field \"Nodename\"", with_file)
         .after(|world| write_file(world, r#"{"Nodename": "n2"}"#, 0o600)),
     Row::new("config-file-missing", 7, "config_file ", with_file),
+    Row::new("config-file-relative", 7, "config_file must be the absolute path", |world| {
+        every_command(&conf(world, &json!({"config_file": FILE})))
+    }),
 ];
 
 /// Asks for addresses with each value of a field.

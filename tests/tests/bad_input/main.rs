@@ -14,6 +14,7 @@
 mod addresses;
 mod annotations;
 mod configuration;
+mod datastore;
 mod environment;
 mod pools;
 mod stdin;
@@ -30,13 +31,14 @@ use ipam_tests::sqlite::WriteLock;
 use ipam_tests::world::World;
 use serde_json::{Value, json};
 
-const TABLE: [&[Row]; 7] = [
+const TABLE: [&[Row]; 8] = [
     annotations::ROWS,
     pools::ROWS,
     addresses::ROWS,
     environment::ROWS,
     stdin::ROWS,
     configuration::ROWS,
+    datastore::ROWS,
     store::ROWS,
 ];
 

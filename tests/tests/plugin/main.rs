@@ -10,6 +10,7 @@
 mod addresses;
 mod choice;
 mod commands;
+mod datastore;
 mod lifetime;
 mod result;
 

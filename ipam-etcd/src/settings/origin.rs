@@ -1,0 +1,67 @@
+//! Where values come from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Setting;
+
+/// Before the variables that are ours.
+pub(super) const OUR_PREFIX: &str = "RINGFENCE_";
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line, such as `--etcd-endpoints`.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Variable(String),
+    /// A field of `ipam` in the network configuration.
+    Ipam(Setting),
+    /// A field at the top of the network configuration.
+    Top(Setting),
+    /// A field of the file beside the network configuration.
+    ConfigFile(Setting, PathBuf),
+    /// A field of a file that is written as for calicoctl.
+    ApiConfig(Setting, PathBuf),
+    /// Another setting, without which it would not be so.
+    Implied(Setting),
+    /// Nobody says anything else.
+    Default,
+}
+
+impl Origin {
+    /// Returns what another setting is called at this place.
+    #[must_use]
+    pub fn name_of(&self, setting: Setting) -> String {
+        match self {
+            Self::Flag(_) => setting.flag().unwrap_or_else(|| setting.key()).to_owned(),
+            Self::Variable(_) => setting.variable().map_or_else(
+                || setting.key().to_owned(),
+                |variable| format!("{OUR_PREFIX}{variable}"),
+            ),
+            Self::Ipam(_) | Self::Top(_) | Self::ConfigFile(..) => setting.field().to_owned(),
+            Self::ApiConfig(..) | Self::Implied(_) | Self::Default => setting.key().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Ipam(setting) => write!(f, "field {} of ipam", setting.field()),
+            Self::Top(setting) => {
+                write!(f, "field {} at the top of the network configuration", setting.field())
+            }
+            Self::ConfigFile(setting, path) => {
+                write!(f, "field {} of file {}", setting.field(), path.display())
+            }
+            Self::ApiConfig(setting, path) => {
+                write!(f, "field {} of file {}", setting.key(), path.display())
+            }
+            Self::Implied(setting) => write!(f, "follows from {}", setting.key()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
