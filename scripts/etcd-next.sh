@@ -12,7 +12,7 @@ is_wanted() { "$1/usr/bin/etcd" --version 2>/dev/null | grep -q "^etcd Version: 
 is_wanted "$FOLDER" && exit 0
 
 mkdir -p target
-work=$(mktemp -d "$FOLDER.XXXXXX")
+work=$(mktemp -d -p "$PWD/target")
 trap 'rm -rf "$work"' EXIT
 
 not_here() { # WHY
