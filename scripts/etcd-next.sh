@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 readonly VERSION=3.5 SUITE=trixie
 readonly FOLDER=$PWD/target/etcd-$VERSION
 
-is_wanted() { "$1/usr/bin/etcd" --version 2>/dev/null | grep -q "^etcd Version: ${VERSION//./\\.}\."; }
+is_wanted() { [[ $("$1/usr/bin/etcd" --version 2>/dev/null) == "etcd Version: $VERSION."* ]]; }
 is_wanted "$FOLDER" && exit 0
 
 mkdir -p target
