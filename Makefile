@@ -26,6 +26,7 @@ demo: build ## See a firewall let annotated pods through and stop the others
 	@scripts/demo.sh
 
 test: build ## Run every test
+	@scripts/etcd-next.sh
 	cargo test --locked --workspace --all-features --no-fail-fast
 
 check: setup ## Lints, format, documentation, licences

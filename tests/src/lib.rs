@@ -7,6 +7,7 @@
 )]
 
 pub mod binaries;
+pub mod etcd;
 pub mod parsers;
 pub mod plugin;
 pub mod replay;

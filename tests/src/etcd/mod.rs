@@ -1,0 +1,27 @@
+//! Real etcd for tests: servers, clusters, certificates, and a proxy that breaks connections where a test says.
+//!
+//! Everything is bound to loopback, and nothing outlives the process of the tests, however that ends: the servers are
+//! killed by the kernel then, and what they left behind is removed by whoever uses their [`Slot`](slot::Slot) next.
+
+pub mod auth;
+pub mod cluster;
+pub mod ctl;
+mod http;
+pub mod metrics;
+pub mod options;
+pub mod pki;
+mod process;
+pub mod proxy;
+pub mod server;
+pub mod slot;
+pub mod version;
+
+pub use auth::User;
+pub use cluster::Cluster;
+pub use ctl::Ctl;
+pub use metrics::Metrics;
+pub use options::{Listen, Options};
+pub use pki::{Identity, Pki};
+pub use proxy::{Counts, Fault, Moment, Proxy};
+pub use server::Etcd;
+pub use version::Version;
