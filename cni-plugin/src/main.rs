@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         return without_command();
     };
     report_panics();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return fail(&CniError::new(Code::Internal, "the runtime cannot be started"));
     };
     runtime.block_on(async {

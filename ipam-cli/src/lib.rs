@@ -69,7 +69,7 @@ fn run(arguments: &Arguments) -> Exit {
         ..context(*output, *quiet)
     };
     // One command waits for one thing at a time.
-    match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command::run(&arguments.command, &mut context)),
         Err(error) => {
             let cause = Cause::Machine { needed: "timers", source: error.into() };

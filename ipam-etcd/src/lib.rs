@@ -7,6 +7,7 @@ mod any;
 mod backoff;
 mod drive;
 pub mod embedded;
+pub mod etcd;
 #[cfg(any(test, feature = "testing"))]
 mod model;
 pub mod settings;

@@ -118,7 +118,7 @@ impl World {
         let store =
             EmbeddedStore::open(&self.path(), Create::Never, DEADLINE).expect("the store opens");
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(drive(&store, request, now(), DEADLINE)).map(|driven| driven.reply)
     }
 

@@ -47,7 +47,7 @@ impl Scenario {
 }
 
 fn run<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(replay(recording, store))
 }
 

@@ -13,6 +13,14 @@ pub struct Endpoint {
     pub url: String,
 }
 
+impl Endpoint {
+    /// Returns the URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+}
+
 /// The members of a cluster, all spoken to in one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {

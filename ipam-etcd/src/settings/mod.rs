@@ -34,6 +34,7 @@ pub use tls::{Pem, TlsSettings};
 pub use warning::SettingsWarning;
 
 use crate::embedded::{Create, EmbeddedStore};
+use crate::etcd::EtcdStore;
 use crate::{AnyStore, StoreError};
 
 /// Where the embedded store lies when nothing else is said.
@@ -58,7 +59,7 @@ impl StoreSettings {
         Self::Embedded { path: PathBuf::from(path.unwrap_or(EMBEDDED_PATH)) }
     }
 
-    /// Opens the store.
+    /// Opens the store; a cluster is connected to by the first call.
     ///
     /// # Errors
     ///
@@ -68,10 +69,7 @@ impl StoreSettings {
             Self::Embedded { path } => {
                 EmbeddedStore::open(path, create, deadline).map(AnyStore::Embedded)
             }
-            Self::Etcd(_) => Err(StoreError::Unusable {
-                store: self.to_string(),
-                source: "this version cannot use etcd yet; use the embedded datastore".into(),
-            }),
+            Self::Etcd(etcd) => Ok(AnyStore::Etcd(EtcdStore::new(etcd.clone(), None))),
         }
     }
 }

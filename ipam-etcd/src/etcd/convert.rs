@@ -1,0 +1,96 @@
+//! Transactions in etcd's words, and its answers in ours.
+
+use etcd_client::{
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, Txn as EtcdTxn, TxnOp,
+    TxnOpResponse, TxnResponse,
+};
+use ipam_core::kv::{Compare, Kv, Op, Projection, Read, ReadReply, Revision, Txn, TxnReply};
+
+/// Says a transaction in etcd's words.
+pub(super) fn to_etcd(txn: &Txn) -> EtcdTxn {
+    let compares: Vec<EtcdCompare> = txn.compares.iter().map(compare).collect();
+    let then: Vec<TxnOp> = txn.then.iter().map(op).collect();
+    let otherwise: Vec<TxnOp> = txn.otherwise.iter().map(read).collect();
+    EtcdTxn::new().when(compares).and_then(then).or_else(otherwise)
+}
+
+/// Reads etcd's answer; `None` where it is not one to a transaction of ours.
+pub(super) fn from_etcd(mut response: TxnResponse) -> Option<TxnReply> {
+    let succeeded = response.succeeded();
+    let mut reads = Vec::new();
+    for answer in response.op_responses() {
+        match answer {
+            TxnOpResponse::Get(get) => reads.push(read_reply(get)?),
+            TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) => {}
+            TxnOpResponse::Txn(_) => return None,
+        }
+    }
+    let revision = revision(response.take_header()?.revision())?;
+    Some(TxnReply { succeeded, revision, reads })
+}
+
+fn compare(compare: &Compare) -> EtcdCompare {
+    match compare {
+        Compare::Key { key, mod_revision } => {
+            EtcdCompare::mod_revision(key.as_str(), CompareOp::Equal, number(*mod_revision))
+        }
+        // etcd knows "less", not "at most".
+        Compare::Range { range, newest } => {
+            let less = number(newest.next());
+            let compare = EtcdCompare::mod_revision(range.start(), CompareOp::Less, less);
+            match range.end() {
+                Some(end) => compare.with_range(end),
+                None => compare,
+            }
+        }
+        Compare::Value { key, value } => {
+            EtcdCompare::value(key.as_str(), CompareOp::Equal, value.clone())
+        }
+    }
+}
+
+fn op(op: &Op) -> TxnOp {
+    match op {
+        Op::Put { key, value } => TxnOp::put(key.as_str(), value.clone(), None),
+        Op::Delete { key } => TxnOp::delete(key.as_str(), None),
+        Op::Read(wanted) => read(wanted),
+    }
+}
+
+fn read(read: &Read) -> TxnOp {
+    let mut options = GetOptions::new().with_limit(i64::from(read.limit));
+    if let Some(end) = read.range.end() {
+        options = options.with_range(end);
+    }
+    options = match read.projection {
+        Projection::Values => options,
+        Projection::Keys => options.with_keys_only(),
+        Projection::Count => options.with_count_only(),
+    };
+    TxnOp::get(read.range.start(), Some(options))
+}
+
+fn read_reply(mut get: GetResponse) -> Option<ReadReply> {
+    let kvs: Option<Vec<Kv>> = get.take_kvs().into_iter().map(kv).collect();
+    let count = u64::try_from(get.count()).ok()?;
+    let revision = revision(get.header().map_or(0, |header| header.revision()))?;
+    Some(ReadReply { kvs: kvs?, count, revision })
+}
+
+/// Takes over a key and its value; one whose name is no UTF-8 cannot be ours.
+fn kv(kv: KeyValue) -> Option<Kv> {
+    let (create_revision, mod_revision) =
+        (revision(kv.create_revision())?, revision(kv.mod_revision())?);
+    let version = u64::try_from(kv.version()).ok()?;
+    let (key, value) = kv.into_key_value();
+    Some(Kv { key: String::from_utf8(key).ok()?, value, create_revision, mod_revision, version })
+}
+
+fn revision(number: i64) -> Option<Revision> {
+    u64::try_from(number).ok().map(Revision)
+}
+
+/// Turns a revision into etcd's number; one that it cannot count up to was never reached.
+fn number(revision: Revision) -> i64 {
+    i64::try_from(revision.0).unwrap_or(i64::MAX)
+}

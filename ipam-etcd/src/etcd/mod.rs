@@ -1,0 +1,251 @@
+//! A store in an etcd cluster, shared with whoever else knows its keys.
+//!
+//! A call goes to one member. Where that one cannot be reached or does not answer, the next one is asked, as long as the
+//! deadline allows. A read may be repeated at will; a write whose outcome is unknown is told as
+//! [`StoreError::Indeterminate`], and it is the caller's to send it again.
+
+mod connection;
+mod convert;
+mod fault;
+mod race;
+mod token;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ipam_core::kv::{Txn, TxnReply};
+use tokio::sync::Mutex;
+use tonic::{Code, Status};
+
+pub use fault::Fault;
+
+use connection::Connection;
+use token::Token;
+
+use crate::settings::{Endpoint, EtcdSettings, Secret};
+use crate::store::{Store, StoreError, check_shape};
+
+/// How long the first attempt waits for an answer before the next member is asked; each further one waits twice as long.
+const ANSWER_MS_MIN: u64 = 500;
+/// How long endpoints that cannot be reached are tried again where none of them can.
+const GRACE: Duration = Duration::from_millis(400);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// A store in an etcd cluster.
+pub struct EtcdStore {
+    settings: EtcdSettings,
+    token: Token,
+    link: Mutex<Link>,
+    /// How many attempts in a row had no answer.
+    silences: AtomicU32,
+}
+
+/// The connection in use, and which endpoint is tried first for the next one.
+struct Link {
+    connection: Option<Connection>,
+    next: usize,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Answered(TxnReply),
+    /// Nothing was changed, and nothing will be better soon.
+    Failed(Fault),
+    /// The token is not accepted any more; nothing was changed.
+    TokenRefused,
+    /// Nobody knows.
+    Unknown(Fault),
+}
+
+impl EtcdStore {
+    /// Names a cluster; the first call connects.
+    ///
+    /// `token` is one that an earlier store of the same user returned from [`EtcdStore::token`].
+    #[must_use]
+    pub fn new(settings: EtcdSettings, token: Option<Secret>) -> Self {
+        let known = Token::default();
+        known.set(token);
+        // Processes that live for one call spread over the members by their ids.
+        let next =
+            usize::try_from(std::process::id()).unwrap_or(0) % settings.endpoints.len().max(1);
+        Self {
+            settings,
+            token: known,
+            link: Mutex::new(Link { connection: None, next }),
+            silences: AtomicU32::new(0),
+        }
+    }
+
+    /// Returns the token of the last login, which spares the next store of the same user a login.
+    #[must_use]
+    pub fn token(&self) -> Option<Secret> {
+        self.token.get()
+    }
+
+    async fn carry_out(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
+        check_shape(txn)?;
+        let started = Instant::now();
+        let left = || deadline.saturating_sub(started.elapsed());
+        let mut logins = 0;
+        loop {
+            let connection = self.connection(left()).await.map_err(|fault| {
+                if fault.is_passing() { self.unavailable(fault, started) } else { self.told(fault) }
+            })?;
+            match self.attempt(&connection, txn, left()).await {
+                Attempt::Answered(reply) => {
+                    self.silences.store(0, Ordering::Relaxed);
+                    return Ok(reply);
+                }
+                Attempt::Failed(fault) => return Err(self.told(fault)),
+                Attempt::TokenRefused if logins == 0 => {
+                    logins += 1;
+                    self.token.set(None);
+                    self.leave(&connection).await;
+                }
+                Attempt::TokenRefused => {
+                    let fault = Fault::NoUser { endpoint: self.url(&connection) };
+                    return Err(self.told(fault));
+                }
+                Attempt::Unknown(fault) => {
+                    self.leave(&connection).await;
+                    if txn.is_write() {
+                        let source = fault.into();
+                        return Err(StoreError::Indeterminate { store: self.name(), source });
+                    }
+                    if left().is_zero() {
+                        return Err(self.unavailable(fault, started));
+                    }
+                    tokio::time::sleep(PAUSE.min(left())).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, connection: &Connection, txn: &Txn, left: Duration) -> Attempt {
+        let waits = self.patience().min(left);
+        let mut kv = connection.kv.clone();
+        match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
+            Ok(Ok(response)) => match convert::from_etcd(response) {
+                Some(reply) => Attempt::Answered(reply),
+                None => Attempt::Unknown(Fault::Foreign {
+                    endpoint: self.url(connection),
+                    message: "it answers something else than was asked".to_owned(),
+                }),
+            },
+            Ok(Err(etcd_client::Error::GRpcStatus(status))) => self.judge(connection, &status),
+            Ok(Err(error)) => Attempt::Unknown(Fault::Other {
+                endpoint: self.url(connection),
+                message: error.to_string(),
+            }),
+            Err(_) => {
+                self.silences.fetch_add(1, Ordering::Relaxed);
+                let waited_ms = u64::try_from(waits.as_millis()).unwrap_or(u64::MAX);
+                Attempt::Unknown(Fault::Silent { endpoint: self.url(connection), waited_ms })
+            }
+        }
+    }
+
+    /// Says what a status means for the transaction that it answers.
+    fn judge(&self, connection: &Connection, status: &Status) -> Attempt {
+        let is_token = status.message().contains("invalid auth token")
+            || status.message().contains("revision of auth store is old");
+        if is_token {
+            return Attempt::TokenRefused;
+        }
+        let fault = match self.settings.endpoints.get(connection.at) {
+            Some(endpoint) => Fault::of_status(endpoint, &self.settings, status),
+            None => Fault::Other { endpoint: String::new(), message: status.to_string() },
+        };
+        match status.code() {
+            // etcd says these before it does anything.
+            Code::InvalidArgument
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented => Attempt::Failed(fault),
+            // What keeps a connection from coming about keeps a transaction from being received.
+            _ if !fault.is_passing() => Attempt::Failed(fault),
+            _ => Attempt::Unknown(fault),
+        }
+    }
+
+    /// Returns the connection in use, or makes one.
+    async fn connection(&self, deadline: Duration) -> Result<Connection, Fault> {
+        let started = Instant::now();
+        let waited_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        let Ok(mut link) = tokio::time::timeout(deadline, self.link.lock()).await else {
+            let endpoint = self.name();
+            return Err(Fault::Unreachable { endpoint, waited_ms });
+        };
+        loop {
+            if let Some(connection) = &link.connection {
+                return Ok(connection.clone());
+            }
+            let left = deadline.saturating_sub(started.elapsed());
+            match race::first(&self.settings, link.next, &self.token, left).await {
+                Ok(connection) => link.connection = Some(connection),
+                Err(fault)
+                    if fault.is_passing() && started.elapsed() < GRACE && !left.is_zero() =>
+                {
+                    tokio::time::sleep(PAUSE.min(left)).await;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Gives a connection up, so that the next attempt goes to the next endpoint.
+    async fn leave(&self, connection: &Connection) {
+        let mut link = self.link.lock().await;
+        if link.connection.as_ref().is_some_and(|current| current.at == connection.at) {
+            link.connection = None;
+            link.next = (connection.at + 1) % self.settings.endpoints.len().max(1);
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let silences = self.silences.load(Ordering::Relaxed).min(10);
+        Duration::from_millis(ANSWER_MS_MIN << silences)
+    }
+
+    fn url(&self, connection: &Connection) -> String {
+        self.settings.endpoints.get(connection.at).map(|e| e.url.clone()).unwrap_or_default()
+    }
+
+    fn unavailable(&self, fault: Fault, started: Instant) -> StoreError {
+        StoreError::Unavailable {
+            store: self.name(),
+            waited_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            source: fault.into(),
+        }
+    }
+
+    fn told(&self, fault: Fault) -> StoreError {
+        let store = self.name();
+        if fault.is_denial() {
+            StoreError::Denied { store, source: fault.into() }
+        } else {
+            StoreError::Unusable { store, source: fault.into() }
+        }
+    }
+}
+
+impl Store for EtcdStore {
+    async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
+        self.carry_out(txn, deadline).await
+    }
+
+    fn name(&self) -> String {
+        let urls: Vec<&str> = self.settings.endpoints.iter().map(Endpoint::as_str).collect();
+        format!("etcd {}", urls.join(","))
+    }
+}
+
+impl fmt::Debug for EtcdStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdStore").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
