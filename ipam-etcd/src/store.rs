@@ -7,7 +7,7 @@ use ipam_core::kv::{Key, Op, Txn, TxnReply};
 
 /// A store of keys with etcd's semantics.
 ///
-/// Every backend keeps these promises, and `tests/conformance.rs` holds each of them to it:
+/// Every backend keeps these promises, and `tests/tests/conformance/` holds each of them to it:
 ///
 /// 1. A transaction happens entirely or not at all, and all its writes share one revision. A compare on an absent
 ///    key sees [`Revision::ABSENT`](ipam_core::kv::Revision::ABSENT). A transaction that writes nothing does not

@@ -13,6 +13,7 @@ pub mod pki;
 mod process;
 pub mod proxy;
 pub mod server;
+pub mod shared;
 pub mod slot;
 pub mod version;
 
@@ -24,4 +25,5 @@ pub use options::{Listen, Options};
 pub use pki::{Identity, Pki};
 pub use proxy::{Counts, Fault, Moment, Proxy};
 pub use server::Etcd;
+pub use shared::Shared;
 pub use version::Version;

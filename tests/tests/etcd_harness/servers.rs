@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ipam_tests::etcd::slot::has_ipv6;
-use ipam_tests::etcd::{Cluster, Ctl, Etcd, Listen, Options, Pki, User, Version};
+use ipam_tests::etcd::{Cluster, Ctl, Etcd, Listen, Options, Pki, Shared, User, Version};
 
 #[test]
 fn a_server_stores_and_counts() {
@@ -22,6 +22,20 @@ fn servers_do_not_meet() {
     let servers = [Etcd::start(), Etcd::start()];
     servers[0].ctl(&["put", "a", "1"]);
     assert_eq!(servers[1].ctl(&["get", "a"]), "");
+}
+
+#[test]
+fn a_shared_server_is_empty_and_goes_on() {
+    let first = Shared::take(Version::System);
+    first.ctl(&["put", "a", "1"]);
+    let second = Shared::take(Version::System);
+    assert_ne!(first.endpoint(), second.endpoint());
+    first.kill();
+    second.ctl(&["put", "a", "1"]);
+    let used = second.endpoint();
+    drop((first, second));
+    let again = Shared::take(Version::System);
+    assert_eq!((again.endpoint(), again.ctl(&["get", "a"]).as_str()), (used, ""));
 }
 
 #[test]

@@ -78,6 +78,8 @@ impl Pump {
             let mut calls = self.known.calls.lock().unwrap_or_else(PoisonError::into_inner);
             self.state.judge(self.way, &mut calls, piece)
         };
+        // The other direction cuts, after it has passed on the last bytes.
+        let Some(verdict) = verdict else { return Ok(true) };
         self.to.write_all(&piece.bytes[..verdict.passed])?;
         if verdict.is_cut {
             self.cut();

@@ -77,6 +77,8 @@ pub(super) enum Way {
 pub(super) struct Calls {
     numbers: BTreeMap<u32, u64>,
     newest: u32,
+    /// Nothing passes any more, even if the connection has not quite been cut.
+    is_cut: bool,
 }
 
 /// How much of a piece is passed on, and whether the connection is cut then.
@@ -102,8 +104,11 @@ impl Course {
         (self.fault, self.next, self.before) = (fault, next, self.counts);
     }
 
-    /// Judges a piece, and counts it.
-    pub(super) fn judge(&mut self, way: Way, calls: &mut Calls, piece: &Piece) -> Verdict {
+    /// Judges a piece, and counts it; there is no verdict on a connection that was cut.
+    pub(super) fn judge(&mut self, way: Way, calls: &mut Calls, piece: &Piece) -> Option<Verdict> {
+        if calls.is_cut {
+            return None;
+        }
         let number = piece.frame.and_then(|frame| self.number(way, calls, frame));
         let length = piece.bytes.len();
         let cut_at = match self.fault {
@@ -124,7 +129,7 @@ impl Course {
         };
         let verdict = Verdict { passed: cut_at.unwrap_or(length), is_cut: cut_at.is_some() };
         self.count(way, calls, piece, verdict);
-        verdict
+        Some(verdict)
     }
 
     fn number(&mut self, way: Way, calls: &mut Calls, frame: Frame) -> Option<u64> {
@@ -151,6 +156,7 @@ impl Course {
             self.counts.replies += 1;
         }
         if verdict.is_cut {
+            calls.is_cut = true;
             self.counts.cuts += 1;
             self.set(self.next, Fault::None);
         }
@@ -196,10 +202,12 @@ mod tests {
                 (Way::ToClient, Kind::Data, false),
                 (Way::ToClient, Kind::Headers, true),
             ] {
-                let verdict = course.judge(way, &mut calls, &piece(stream, kind, is_last));
+                let verdict = course.judge(way, &mut calls, &piece(stream, kind, is_last)).unwrap();
                 passed.push(verdict.passed);
                 if verdict.is_cut {
                     assert_eq!((course.fault, course.counts.cuts), (Fault::Refuse, 1));
+                    let late = piece(stream, Kind::Headers, true);
+                    assert_eq!(course.judge(Way::ToClient, &mut calls, &late), None);
                     return (passed.clone(), Some(passed.len()));
                 }
             }

@@ -174,13 +174,13 @@ impl State {
     }
 
     /// Judges a piece, when there is no silence any more.
-    fn judge(&self, way: Way, calls: &mut Calls, piece: &Piece) -> Verdict {
+    fn judge(&self, way: Way, calls: &mut Calls, piece: &Piece) -> Option<Verdict> {
         let is_silent =
             |inside: &mut Inside| inside.course.fault == Fault::Silence && !inside.is_over;
         let inside = self.changed.wait_while(self.lock(), is_silent);
         let mut inside = inside.unwrap_or_else(PoisonError::into_inner);
         let verdict = inside.course.judge(way, calls, piece);
-        if verdict.is_cut {
+        if verdict.is_some_and(|verdict| verdict.is_cut) {
             inside.listen_or_not(self.port);
         }
         verdict

@@ -5,7 +5,7 @@ use ipam_etcd::{ModelStore, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Backend, DEADLINE, Embedded, Model, block_on, everything, open, run};
+use super::{DEADLINE, Fresh, block_on, everything, run};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -84,33 +84,29 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 96,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+pub(crate) fn transactions_get_the_model_s_answers<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let config =
+        ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(steps in vec(step(), 1..25))| agree(steps, fresh())?);
+}
 
-    #[test]
-    fn transactions_get_the_model_s_answers(steps in vec(step(), 1..25)) {
-        let (model, ()) = Model::fresh();
-        let (mut store, dir) = Embedded::fresh();
-        for step in steps {
-            let Step::Txn(guesses, then, otherwise) = step else {
-                drop(store);
-                store = open(&dir);
-                continue;
-            };
-            let compares = guesses.iter().map(|guess| guess.compare(&model)).collect();
-            let txn = Txn { compares, then, otherwise };
-            match block_on(model.txn(&txn, DEADLINE)) {
-                Ok(expected) => prop_assert_eq!(run(&store, &txn), expected),
-                Err(refusal) => {
-                    let error = block_on(store.txn(&txn, DEADLINE)).unwrap_err();
-                    prop_assert_eq!(error.to_string(), refusal.to_string());
-                }
+fn agree<S: Store>(steps: Vec<Step>, mut store: Fresh<S>) -> Result<(), TestCaseError> {
+    let model = ModelStore::default();
+    for step in steps {
+        let Step::Txn(guesses, then, otherwise) = step else {
+            store = store.reopened();
+            continue;
+        };
+        let compares = guesses.iter().map(|guess| guess.compare(&model)).collect();
+        let txn = Txn { compares, then, otherwise };
+        match block_on(model.txn(&txn, DEADLINE)) {
+            Ok(expected) => prop_assert_eq!(run(&store, &txn), expected),
+            Err(refusal) => {
+                let error = block_on(store.txn(&txn, DEADLINE)).unwrap_err();
+                prop_assert_eq!(error.to_string(), refusal.to_string());
             }
         }
-        prop_assert_eq!(everything(&store), everything(&model));
     }
+    prop_assert_eq!(everything(&store), everything(&model));
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! One suite for every store: what `Store` promises, each promise a test, each test on every backend.
+//! One suite for every store: what `Store` promises, each promise a test, each test on every store.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,102 +7,87 @@
     missing_docs
 )]
 
-#[path = "conformance/changes.rs"]
 mod changes;
-#[path = "conformance/random.rs"]
 mod random;
-#[path = "conformance/reads.rs"]
 mod reads;
+mod stores;
 
-use std::sync::{Barrier, mpsc};
+use std::future::pending;
+use std::sync::{Barrier, LazyLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use ipam_core::kv::{Compare, Kv, Op, Range, Read, ReadReply, Revision, Txn, TxnReply};
-use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::{ModelStore, Store};
-use tempfile::TempDir;
+use ipam_etcd::Store;
+use tokio::runtime::Handle;
 
 use changes::*;
+use random::*;
 use reads::*;
+use stores::Fresh;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Each failed attempt is somebody else's success, of which these tests have fewer.
 const ATTEMPTS_MAX: u32 = 1_000;
 
-/// A kind of store that the suite can start afresh.
-trait Backend {
-    type Store: Store + 'static;
-    /// Keeps the store alive, a directory for example.
-    type Guard;
-
-    fn fresh() -> (Self::Store, Self::Guard);
-}
-
-struct Model;
-
-impl Backend for Model {
-    type Store = ModelStore;
-    type Guard = ();
-
-    fn fresh() -> (ModelStore, ()) {
-        (ModelStore::default(), ())
-    }
-}
-
-struct Embedded;
-
-impl Backend for Embedded {
-    type Store = EmbeddedStore;
-    type Guard = TempDir;
-
-    fn fresh() -> (EmbeddedStore, TempDir) {
-        let dir = tempfile::tempdir().unwrap();
-        (open(&dir), dir)
-    }
-}
-
-fn open(dir: &TempDir) -> EmbeddedStore {
-    EmbeddedStore::open(&dir.path().join("store.db"), Create::IfMissing, DEADLINE).unwrap()
-}
-
-/// Runs each promise as a test of its own on each backend.
+/// Runs each promise as a test of its own on each store; one that is not on this machine keeps them by doing nothing.
 macro_rules! suite {
-    ($($promise:ident)+) => {
-        mod model {
-            $(#[test] fn $promise() { super::$promise::<super::Model>(); })+
-        }
-        mod embedded {
-            $(#[test] fn $promise() { super::$promise::<super::Embedded>(); })+
-        }
+    ($($store:ident: $factory:expr;)+) => {
+        $(mod $store {
+            use super::*;
+            suite! { @promises $factory;
+                a_fresh_store_is_empty_and_at_the_initial_revision
+                all_writes_of_a_transaction_share_one_revision
+                only_changes_advance_the_revision
+                history_is_kept_in_numbers
+                a_compare_on_a_key_needs_exactly_its_mod_revision
+                a_compare_on_a_range_notices_new_and_changed_keys_only
+                every_compare_must_hold
+                a_failed_transaction_writes_nothing_and_answers_the_other_reads
+                reads_see_the_steps_before_them
+                ranges_cover_what_they_say
+                keys_come_in_the_order_of_their_bytes
+                a_limit_cuts_the_keys_but_not_the_count
+                projections_bring_what_they_say
+                keys_and_values_are_kept_byte_for_byte
+                the_longest_lists_are_accepted_and_longer_ones_refused
+                writing_a_key_twice_is_refused
+                concurrent_transactions_lose_no_update
+                an_answered_write_is_seen_by_everyone
+                a_store_has_a_name
+                handles_on_one_store_behave_like_processes
+                handles_on_one_store_see_each_others_writes_at_once
+                reopening_keeps_everything
+                transactions_get_the_model_s_answers
+            }
+        })+
+    };
+    (@promises $factory:expr; $($promise:ident)+) => {
+        $(#[test] fn $promise() {
+            if let Some(fresh) = $factory {
+                super::$promise(fresh);
+            }
+        })+
     };
 }
 
 suite! {
-    a_fresh_store_is_empty_and_at_the_initial_revision
-    all_writes_of_a_transaction_share_one_revision
-    only_changes_advance_the_revision
-    history_is_kept_in_numbers
-    a_compare_on_a_key_needs_exactly_its_mod_revision
-    a_compare_on_a_range_notices_new_and_changed_keys_only
-    every_compare_must_hold
-    a_failed_transaction_writes_nothing_and_answers_the_other_reads
-    reads_see_the_steps_before_them
-    ranges_cover_what_they_say
-    keys_come_in_the_order_of_their_bytes
-    a_limit_cuts_the_keys_but_not_the_count
-    projections_bring_what_they_say
-    keys_and_values_are_kept_byte_for_byte
-    the_longest_lists_are_accepted_and_longer_ones_refused
-    writing_a_key_twice_is_refused
-    concurrent_transactions_lose_no_update
-    an_answered_write_is_seen_by_everyone
-    a_store_has_a_name
+    model: Some(stores::model());
+    used_model: Some(stores::used_model());
+    embedded: Some(stores::embedded());
 }
 
+/// Drives whatever a store leaves running, a connection for example, for as long as the suite runs.
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    thread::spawn(move || runtime.block_on(pending::<()>()));
+    handle
+});
+
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    RUNTIME.block_on(future)
 }
 
 fn run(store: &impl Store, txn: &Txn) -> TxnReply {
@@ -181,8 +166,8 @@ fn increment(store: &impl Store, key: &str) {
     panic!("{ATTEMPTS_MAX} attempts were not enough");
 }
 
-fn concurrent_transactions_lose_no_update<B: Backend>() {
-    let (store, _guard) = B::fresh();
+fn concurrent_transactions_lose_no_update<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| (0..25).for_each(|_| increment(&store, "n")));
@@ -193,8 +178,8 @@ fn concurrent_transactions_lose_no_update<B: Backend>() {
     assert_eq!(revision(&store), 201, "each success is one revision");
 }
 
-fn an_answered_write_is_seen_by_everyone<B: Backend>() {
-    let (store, _guard) = B::fresh();
+fn an_answered_write_is_seen_by_everyone<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let (answered, answers) = mpsc::sync_channel(0);
     let (checked, checks) = mpsc::sync_channel(0);
     thread::scope(|scope| {
@@ -216,32 +201,33 @@ fn an_answered_write_is_seen_by_everyone<B: Backend>() {
     });
 }
 
-fn a_store_has_a_name<B: Backend>() {
-    let (store, _guard) = B::fresh();
+fn a_store_has_a_name<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     assert!(store.name().contains("store"));
 }
 
-#[test]
-fn handles_on_one_file_behave_like_processes() {
-    let dir = tempfile::tempdir().unwrap();
+fn handles_on_one_store_behave_like_processes<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let start = Barrier::new(8);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 start.wait();
                 for _ in 0..10 {
-                    increment(&open(&dir), "n");
+                    match store.another() {
+                        Some(another) => increment(&another, "n"),
+                        None => increment(&store, "n"),
+                    }
                 }
             });
         }
     });
-    assert_eq!(numbers(&open(&dir), "n"), Some((2, 81, 80)));
+    assert_eq!(numbers(&store, "n"), Some((2, 81, 80)));
 }
 
-#[test]
-fn handles_on_one_file_see_each_others_writes_at_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let (left, right) = (open(&dir), open(&dir));
+fn handles_on_one_store_see_each_others_writes_at_once<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let left = fresh();
+    let Some(right) = left.another() else { return };
     for n in 1..=20 {
         increment(&left, "n");
         assert_eq!(get(&right, "n").unwrap().version, 2 * n - 1);
@@ -250,15 +236,12 @@ fn handles_on_one_file_see_each_others_writes_at_once() {
     }
 }
 
-#[test]
-fn reopening_keeps_everything() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
+fn reopening_keeps_everything<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then([put("a", "1"), put("b", "1")]));
     run(&store, &then([put("a", "2"), delete("b")]));
     let before = everything(&store);
-    drop(store);
-    let store = open(&dir);
+    let store = store.reopened();
     assert_eq!((everything(&store), revision(&store)), (before, 3));
     assert_eq!(run(&store, &then([put("c", "1")])).revision, Revision(4));
 }

@@ -4,19 +4,23 @@ use ipam_core::kv::{Op, Range, Read, Revision, Txn, TxnReply};
 use ipam_etcd::{Store, StoreError};
 
 use super::{
-    Backend, DEADLINE, block_on, delete, everything, holds, key_is, names, nothing_newer, numbers,
+    DEADLINE, Fresh, block_on, delete, everything, holds, key_is, names, nothing_newer, numbers,
     put, revision, run, then,
 };
 
-pub(crate) fn a_fresh_store_is_empty_and_at_the_initial_revision<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn a_fresh_store_is_empty_and_at_the_initial_revision<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
+    let store = fresh();
     let reply = run(&store, &Txn::default());
     assert_eq!(reply, TxnReply { succeeded: true, revision: Revision::INITIAL, reads: vec![] });
     assert_eq!(everything(&store), []);
 }
 
-pub(crate) fn all_writes_of_a_transaction_share_one_revision<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn all_writes_of_a_transaction_share_one_revision<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
+    let store = fresh();
     assert_eq!(run(&store, &then([put("a", "1"), put("b", "1")])).revision, Revision(2));
     let reply = run(&store, &then([put("a", "2"), delete("b"), put("c", "1")]));
     assert_eq!(reply.revision, Revision(3));
@@ -25,7 +29,7 @@ pub(crate) fn all_writes_of_a_transaction_share_one_revision<B: Backend>() {
     assert_eq!(numbers(&store, "c"), Some((3, 3, 1)));
 }
 
-pub(crate) fn only_changes_advance_the_revision<B: Backend>() {
+pub(crate) fn only_changes_advance_the_revision<S: Store>(fresh: impl Fn() -> Fresh<S>) {
     let everything = Read::values(Range::prefix("a"));
     let failing = vec![key_is("a", 77)];
     let table = [
@@ -45,15 +49,15 @@ pub(crate) fn only_changes_advance_the_revision<B: Backend>() {
         ("storing the same value again", then([put("a", "1")]), 3),
     ];
     for (what, txn, expected) in table {
-        let (store, _guard) = B::fresh();
+        let store = fresh();
         run(&store, &then([put("a", "1")]));
         assert_eq!(run(&store, &txn).revision.0, expected, "{what}: in the reply");
         assert_eq!(revision(&store), expected, "{what}: afterwards");
     }
 }
 
-pub(crate) fn history_is_kept_in_numbers<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn history_is_kept_in_numbers<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let table = [
         (put("a", "1"), Some((2, 2, 1))),
         (put("a", "2"), Some((2, 3, 2))),
@@ -69,8 +73,10 @@ pub(crate) fn history_is_kept_in_numbers<B: Backend>() {
     }
 }
 
-pub(crate) fn a_compare_on_a_key_needs_exactly_its_mod_revision<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn a_compare_on_a_key_needs_exactly_its_mod_revision<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
+    let store = fresh();
     run(&store, &then([put("a", "1"), put("gone", "1")]));
     run(&store, &then([put("a", "2"), delete("gone")]));
     let table = [
@@ -90,7 +96,9 @@ pub(crate) fn a_compare_on_a_key_needs_exactly_its_mod_revision<B: Backend>() {
     }
 }
 
-pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<B: Backend>() {
+pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
     let changes: [(&str, Vec<Op>, bool); 6] = [
         ("nothing", vec![], true),
         ("a new key", vec![put("p/c", "1")], false),
@@ -100,7 +108,7 @@ pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<B: Backend>
         ("a key behind the range", vec![put("p0", "1")], true),
     ];
     for (what, ops, expected) in changes {
-        let (store, _guard) = B::fresh();
+        let store = fresh();
         let read_at = run(&store, &then([put("p/a", "1"), put("p/b", "1")])).revision.0;
         run(&store, &then(ops));
         let held = holds(&store, vec![nothing_newer(Range::prefix("p/"), read_at)]);
@@ -111,8 +119,8 @@ pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<B: Backend>
     }
 }
 
-pub(crate) fn every_compare_must_hold<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn every_compare_must_hold<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then([put("a", "1")]));
     let (yes, no) = (key_is("a", 2), key_is("a", 3));
     let newer = nothing_newer(Range::key("a"), 1);
@@ -123,8 +131,10 @@ pub(crate) fn every_compare_must_hold<B: Backend>() {
     assert!(!holds(&store, vec![yes, newer]));
 }
 
-pub(crate) fn a_failed_transaction_writes_nothing_and_answers_the_other_reads<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn a_failed_transaction_writes_nothing_and_answers_the_other_reads<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
+    let store = fresh();
     run(&store, &then([put("a", "1"), put("b", "1")]));
     let before = everything(&store);
     let txn = Txn {
@@ -146,8 +156,10 @@ pub(crate) fn a_failed_transaction_writes_nothing_and_answers_the_other_reads<B:
     assert_eq!(everything(&store), before);
 }
 
-pub(crate) fn the_longest_lists_are_accepted_and_longer_ones_refused<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn the_longest_lists_are_accepted_and_longer_ones_refused<S: Store>(
+    fresh: impl Fn() -> Fresh<S>,
+) {
+    let store = fresh();
     let lists = |compares: usize, then: usize, otherwise: usize| Txn {
         compares: (0..compares).map(|n| key_is(&n.to_string(), 0)).collect(),
         then: (0..then).map(|n| put(&n.to_string(), "1")).collect(),
@@ -166,8 +178,8 @@ pub(crate) fn the_longest_lists_are_accepted_and_longer_ones_refused<B: Backend>
     assert!(!reply.succeeded && reply.reads.len() == max);
 }
 
-pub(crate) fn writing_a_key_twice_is_refused<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn writing_a_key_twice_is_refused<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then([put("a", "1")]));
     for twice in
         [[put("a", "2"), put("a", "3")], [put("a", "2"), delete("a")], [delete("a"), delete("a")]]

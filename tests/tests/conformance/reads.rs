@@ -1,11 +1,12 @@
 //! What a read brings back.
 
 use ipam_core::kv::{Kv, Op, Projection, Range, Read, ReadReply, Revision};
+use ipam_etcd::Store;
 
-use super::{Backend, delete, everything, get, names, put, read, run, then};
+use super::{Fresh, delete, everything, get, names, put, read, run, then};
 
-pub(crate) fn reads_see_the_steps_before_them<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn reads_see_the_steps_before_them<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then([put("a", "old"), put("b", "old")]));
     let look = || Op::Read(Read::values(Range::prefix("")));
     let all = || Op::Read(Read::values(Range::between("a", "z")));
@@ -21,8 +22,8 @@ pub(crate) fn reads_see_the_steps_before_them<B: Backend>() {
     assert_eq!(reply.revision, Revision(3));
 }
 
-pub(crate) fn ranges_cover_what_they_say<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn ranges_cover_what_they_say<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let keys = ["a", "a\0", "a/", "a/1", "a/1/x", "a/2", "a0", "b", "\u{e9}"];
     run(&store, &then(keys.map(|key| put(key, "1"))));
     let table: [(Range, &[&str]); 10] = [
@@ -44,8 +45,8 @@ pub(crate) fn ranges_cover_what_they_say<B: Backend>() {
     }
 }
 
-pub(crate) fn keys_come_in_the_order_of_their_bytes<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn keys_come_in_the_order_of_their_bytes<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let sorted = [
         " ",
         "1",
@@ -65,8 +66,8 @@ pub(crate) fn keys_come_in_the_order_of_their_bytes<B: Backend>() {
     assert_eq!(names(&everything(&store)), sorted);
 }
 
-pub(crate) fn a_limit_cuts_the_keys_but_not_the_count<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn a_limit_cuts_the_keys_but_not_the_count<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then(["a", "b", "c"].map(|key| put(key, "1"))));
     let table: [(u32, &[&str]); 6] = [
         (0, &["a", "b", "c"]),
@@ -86,8 +87,8 @@ pub(crate) fn a_limit_cuts_the_keys_but_not_the_count<B: Backend>() {
     }
 }
 
-pub(crate) fn projections_bring_what_they_say<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn projections_bring_what_they_say<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     run(&store, &then([put("a", "value")]));
     let whole = get(&store, "a").unwrap();
     let read = |projection| read(&store, Read { range: Range::key("a"), projection, limit: 0 });
@@ -97,8 +98,8 @@ pub(crate) fn projections_bring_what_they_say<B: Backend>() {
     assert_eq!(read(Projection::Count), counted);
 }
 
-pub(crate) fn keys_and_values_are_kept_byte_for_byte<B: Backend>() {
-    let (store, _guard) = B::fresh();
+pub(crate) fn keys_and_values_are_kept_byte_for_byte<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
     let keys = ["quote'\"`;--", "back\\slash", "nul\0inside", "line\nbreak", "%_*?", "\u{1f600}"];
     let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
     let values = [vec![], vec![0], vec![0xff; 3], all_bytes, b"text".to_vec(), vec![7; 1_000_000]];
