@@ -10,7 +10,10 @@
 use std::time::Duration;
 
 use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::{ModelStore, Store};
+use ipam_etcd::etcd::EtcdStore;
+use ipam_etcd::settings::Endpoint;
+use ipam_etcd::{EtcdSettings, ModelStore, Store};
+use ipam_tests::etcd::{Shared, Version};
 use ipam_tests::replay::{Aspect, Mismatch, Put, Recording, ReplayError, Step, Summary, replay};
 
 /// A recording that must come out the same here: the steps before which time passed, which it does not tell, and how
@@ -73,6 +76,18 @@ fn every_scenario_replays_on_the_embedded_store() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store.db");
         scenario.check(&EmbeddedStore::open(&path, Create::IfMissing, DEADLINE).unwrap());
+    }
+}
+
+#[test]
+fn every_scenario_replays_on_real_etcd() {
+    for version in Version::here() {
+        for scenario in &SCENARIOS {
+            let server = Shared::take(version);
+            let endpoints = vec![Endpoint { url: server.endpoint() }];
+            let settings = EtcdSettings { endpoints, tls: None, login: None };
+            scenario.check(&EtcdStore::new(settings, None));
+        }
     }
 }
 

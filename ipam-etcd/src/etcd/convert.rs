@@ -4,7 +4,7 @@ use etcd_client::{
     Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, Txn as EtcdTxn, TxnOp,
     TxnOpResponse, TxnResponse,
 };
-use ipam_core::kv::{Compare, Kv, Op, Projection, Read, ReadReply, Revision, Txn, TxnReply};
+use ipam_core::kv::{Compare, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
 
 /// Says a transaction in etcd's words.
 pub(super) fn to_etcd(txn: &Txn) -> EtcdTxn {
@@ -37,7 +37,7 @@ fn compare(compare: &Compare) -> EtcdCompare {
         // etcd knows "less", not "at most".
         Compare::Range { range, newest } => {
             let less = number(newest.next());
-            let compare = EtcdCompare::mod_revision(range.start(), CompareOp::Less, less);
+            let compare = EtcdCompare::mod_revision(start(range), CompareOp::Less, less);
             match range.end() {
                 Some(end) => compare.with_range(end),
                 None => compare,
@@ -67,7 +67,12 @@ fn read(read: &Read) -> TxnOp {
         Projection::Keys => options.with_keys_only(),
         Projection::Count => options.with_count_only(),
     };
-    TxnOp::get(read.range.start(), Some(options))
+    TxnOp::get(start(&read.range), Some(options))
+}
+
+/// Returns the first key of a range. etcd knows no empty key; the lowest one that it knows stands for it.
+fn start(range: &Range) -> &str {
+    if range.start().is_empty() { "\0" } else { range.start() }
 }
 
 fn read_reply(mut get: GetResponse) -> Option<ReadReply> {

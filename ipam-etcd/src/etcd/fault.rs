@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{CertificateError, InvalidMessage};
 use tonic::Status;
 
 use crate::settings::{Endpoint, EtcdSettings};
@@ -209,6 +209,9 @@ impl Fault {
         if let Some(error) = find::<rustls::Error>(error) {
             return Self::of_tls(endpoint, error);
         }
+        if chain(error).any(|error| error.to_string() == "tls handshake eof") {
+            return Self::NotTls { endpoint };
+        }
         let Some(io) = find::<io::Error>(error) else {
             return Self::Broken { endpoint, cause: innermost(error) };
         };
@@ -240,11 +243,8 @@ impl Fault {
         if message.contains("database space exceeded") {
             return Self::Full { endpoint: url };
         }
-        if let Some(tls) = find::<rustls::Error>(status) {
-            return Self::of_client_tls(url, settings, tls);
-        }
-        if chain(status).any(|error| error.to_string().contains("frame with invalid size")) {
-            return Self::NotPlain { endpoint: url };
+        if let Some(alert) = alert(status) {
+            return Self::of_alert(url, settings, alert);
         }
         if message.starts_with("grpc-status header missing")
             || status.code() == tonic::Code::Unimplemented
@@ -349,21 +349,30 @@ impl Fault {
     }
 
     /// What a server says by TLS once the connection is there is about us.
-    fn of_client_tls(endpoint: String, settings: &EtcdSettings, error: &rustls::Error) -> Self {
-        let has_identity = settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some());
-        match error {
-            rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-                Self::NoClientCertificate { endpoint }
-            }
-            rustls::Error::AlertReceived(_) if !has_identity => {
-                Self::NoClientCertificate { endpoint }
-            }
-            rustls::Error::AlertReceived(alert) => {
-                Self::ClientCertificate { endpoint, cause: format!("{alert:?}") }
-            }
-            other => Self::Tls { endpoint, cause: other.to_string() },
+    fn of_alert(endpoint: String, settings: &EtcdSettings, alert: String) -> Self {
+        if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
+            Self::ClientCertificate { endpoint, cause: alert }
+        } else {
+            Self::NoClientCertificate { endpoint }
         }
     }
+
+    /// Tells of a connection that broke before anything came through it what that often means.
+    pub(super) fn before_any_answer(self, settings: &EtcdSettings) -> Self {
+        match self {
+            Self::Broken { endpoint, .. } if settings.tls.is_none() => Self::NotPlain { endpoint },
+            fault => fault,
+        }
+    }
+}
+
+/// Finds what a server said by TLS. The layers in between keep only its text.
+fn alert(error: &(dyn Error + 'static)) -> Option<String> {
+    chain(error).find_map(|error| {
+        let text = error.to_string();
+        let (_, alert) = text.split_once("received fatal alert: ")?;
+        Some(alert.chars().take_while(char::is_ascii_alphanumeric).collect())
+    })
 }
 
 fn list(faults: &[Fault]) -> String {

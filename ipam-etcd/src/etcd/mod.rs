@@ -11,7 +11,7 @@ mod race;
 mod token;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ipam_core::kv::{Txn, TxnReply};
@@ -30,6 +30,8 @@ use crate::store::{Store, StoreError, check_shape};
 const ANSWER_MS_MIN: u64 = 500;
 /// How long endpoints that cannot be reached are tried again where none of them can.
 const GRACE: Duration = Duration::from_millis(400);
+/// How often one call logs in again because its token is not accepted.
+const LOGINS_MAX: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A store in an etcd cluster.
@@ -39,6 +41,8 @@ pub struct EtcdStore {
     link: Mutex<Link>,
     /// How many attempts in a row had no answer.
     silences: AtomicU32,
+    /// Whether there ever was one.
+    has_answered: AtomicBool,
 }
 
 /// The connection in use, and which endpoint is tried first for the next one.
@@ -74,6 +78,7 @@ impl EtcdStore {
             token: known,
             link: Mutex::new(Link { connection: None, next }),
             silences: AtomicU32::new(0),
+            has_answered: AtomicBool::new(false),
         }
     }
 
@@ -87,38 +92,49 @@ impl EtcdStore {
         check_shape(txn)?;
         let started = Instant::now();
         let left = || deadline.saturating_sub(started.elapsed());
+        let mut last = None;
         let mut logins = 0;
         loop {
-            let connection = self.connection(left()).await.map_err(|fault| {
-                if fault.is_passing() { self.unavailable(fault, started) } else { self.told(fault) }
-            })?;
-            match self.attempt(&connection, txn, left()).await {
+            let connection = match self.connection(left()).await {
+                Ok(connection) => connection,
+                Err(fault) if !fault.is_passing() => return Err(self.told(fault)),
+                // What kept it busy until the deadline says more than that nothing was left.
+                Err(fault) if left().is_zero() => {
+                    return Err(self.unavailable(last.unwrap_or(fault), started));
+                }
+                Err(fault) => return Err(self.unavailable(fault, started)),
+            };
+            let fault = match self.attempt(&connection, txn, left()).await {
                 Attempt::Answered(reply) => {
                     self.silences.store(0, Ordering::Relaxed);
+                    self.has_answered.store(true, Ordering::Relaxed);
                     return Ok(reply);
                 }
                 Attempt::Failed(fault) => return Err(self.told(fault)),
-                Attempt::TokenRefused if logins == 0 => {
-                    logins += 1;
-                    self.token.set(None);
-                    self.leave(&connection).await;
-                }
                 Attempt::TokenRefused => {
                     let fault = Fault::NoUser { endpoint: self.url(&connection) };
-                    return Err(self.told(fault));
-                }
-                Attempt::Unknown(fault) => {
+                    logins += 1;
+                    if logins > LOGINS_MAX || self.settings.login.is_none() {
+                        return Err(self.told(fault));
+                    }
+                    self.token.set(None);
                     self.leave(&connection).await;
-                    if txn.is_write() {
-                        let source = fault.into();
-                        return Err(StoreError::Indeterminate { store: self.name(), source });
-                    }
-                    if left().is_zero() {
-                        return Err(self.unavailable(fault, started));
-                    }
-                    tokio::time::sleep(PAUSE.min(left())).await;
+                    continue;
                 }
+                Attempt::Unknown(fault) => fault,
+            };
+            self.leave(&connection).await;
+            let is_first = !self.has_answered.load(Ordering::Relaxed);
+            let fault = if is_first { fault.before_any_answer(&self.settings) } else { fault };
+            if txn.is_write() {
+                let source = fault.into();
+                return Err(StoreError::Indeterminate { store: self.name(), source });
             }
+            if left() <= PAUSE || (!fault.is_passing() && started.elapsed() > GRACE) {
+                return Err(self.unavailable(fault, started));
+            }
+            last = Some(fault);
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -167,7 +183,7 @@ impl EtcdStore {
             | Code::OutOfRange
             | Code::Unimplemented => Attempt::Failed(fault),
             // What keeps a connection from coming about keeps a transaction from being received.
-            _ if !fault.is_passing() => Attempt::Failed(fault),
+            _ if fault.is_denial() => Attempt::Failed(fault),
             _ => Attempt::Unknown(fault),
         }
     }
@@ -240,7 +256,7 @@ impl Store for EtcdStore {
 
     fn name(&self) -> String {
         let urls: Vec<&str> = self.settings.endpoints.iter().map(Endpoint::as_str).collect();
-        format!("etcd {}", urls.join(","))
+        format!("etcd store {}", urls.join(","))
     }
 }
 

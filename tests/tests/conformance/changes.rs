@@ -119,6 +119,25 @@ pub(crate) fn a_compare_on_a_range_notices_new_and_changed_keys_only<S: Store>(
     }
 }
 
+pub(crate) fn a_compare_on_a_value_needs_exactly_its_bytes<S: Store>(fresh: impl Fn() -> Fresh<S>) {
+    let store = fresh();
+    run(&store, &then([put("a", "1"), put("empty", "")]));
+    let value = |key: &str, value: &str| super::Compare::Value {
+        key: key.to_owned(),
+        value: value.as_bytes().to_vec(),
+    };
+    for (compare, expected) in [
+        (value("a", "1"), true),
+        (value("a", "2"), false),
+        (value("a", ""), false),
+        (value("empty", ""), true),
+        (value("absent", ""), false),
+        (value("absent", "1"), false),
+    ] {
+        assert_eq!(holds(&store, vec![compare.clone()]), expected, "{compare:?}");
+    }
+}
+
 pub(crate) fn every_compare_must_hold<S: Store>(fresh: impl Fn() -> Fresh<S>) {
     let store = fresh();
     run(&store, &then([put("a", "1")]));

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ipam_core::kv::{Compare, Kv, Op, Range, Read, ReadReply, Revision, Txn, TxnReply};
 use ipam_etcd::Store;
+use ipam_tests::etcd::Version;
 use tokio::runtime::Handle;
 
 use changes::*;
@@ -43,6 +44,7 @@ macro_rules! suite {
                 history_is_kept_in_numbers
                 a_compare_on_a_key_needs_exactly_its_mod_revision
                 a_compare_on_a_range_notices_new_and_changed_keys_only
+                a_compare_on_a_value_needs_exactly_its_bytes
                 every_compare_must_hold
                 a_failed_transaction_writes_nothing_and_answers_the_other_reads
                 reads_see_the_steps_before_them
@@ -76,6 +78,8 @@ suite! {
     model: Some(stores::model());
     used_model: Some(stores::used_model());
     embedded: Some(stores::embedded());
+    etcd: stores::etcd(Version::System);
+    newer_etcd: stores::etcd(Version::Next);
 }
 
 /// Drives whatever a store leaves running, a connection for example, for as long as the suite runs.

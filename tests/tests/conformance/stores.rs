@@ -1,15 +1,17 @@
 //! The stores that the suite runs on.
 //!
-//! A further store is a function here that returns its factory, and a line of `suite!` in `main.rs`. The factory of
-//! stores on a real etcd takes a server with `ipam_tests::etcd::Shared::take`; its line is `None` where
-//! `ipam_tests::etcd::Version::is_here` says that the version is missing.
+//! A further store is a function here that returns its factory, and a line of `suite!` in `main.rs`. The line of one that
+//! is not on this machine is `None`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipam_core::kv::{Compare, Revision, Txn, TxnReply};
 use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::{ModelStore, Store, StoreError};
+use ipam_etcd::etcd::EtcdStore;
+use ipam_etcd::settings::Endpoint;
+use ipam_etcd::{EtcdSettings, ModelStore, Store, StoreError};
+use ipam_tests::etcd::{Shared, Version};
 
 use super::{DEADLINE, block_on, delete, put, run, then};
 
@@ -53,6 +55,19 @@ pub(crate) fn embedded() -> impl Fn() -> Fresh<EmbeddedStore> {
     }
 }
 
+/// Returns the factory of stores in a real etcd, if this version of it is here.
+pub(crate) fn etcd(version: Version) -> Option<impl Fn() -> Fresh<EtcdStore>> {
+    version.is_here().then_some(move || {
+        let server = Shared::take(version);
+        let open = move || EtcdStore::new(settings_of(&server), None);
+        Fresh::new(open(), Some(Arc::new(open)))
+    })
+}
+
+fn settings_of(server: &Shared) -> EtcdSettings {
+    EtcdSettings { endpoints: vec![Endpoint { url: server.endpoint() }], tls: None, login: None }
+}
+
 impl<S: Store> Fresh<S> {
     pub(crate) fn new(store: S, open: Option<Open<S>>) -> Self {
         let revision = block_on(store.txn(&Txn::default(), DEADLINE)).unwrap().revision;
@@ -88,6 +103,7 @@ impl<S: Store> Fresh<S> {
                 Compare::Key { key, mod_revision: later(mod_revision) }
             }
             Compare::Range { range, newest } => Compare::Range { range, newest: later(newest) },
+            value @ Compare::Value { .. } => value,
         };
         Txn { compares: txn.compares.iter().map(compare).collect(), ..txn.clone() }
     }
