@@ -58,7 +58,7 @@ impl Connection {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Self, Cause> {
-        let store = settings.open(create, deadline)?;
+        let store = settings.open(create, deadline, None)?;
         debug!(store = store.name(), "opened");
         Ok(Self { store, deadline, now })
     }
