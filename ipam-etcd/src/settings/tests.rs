@@ -144,8 +144,12 @@ fn the_strongest_source_counts_value_by_value() {
                 "etcd https://c:2379 tls /ca",
             ),
             (
+                &[(1, DatastoreType, "embedded"), (1, EtcdEndpoints, "e")],
+                "embedded store /var/lib/ringfence/store.db; environment variable ETCD_ENDPOINTS is not used: environment variable DATASTORE_TYPE names the embedded store",
+            ),
+            (
                 &[(0, DatastoreType, "embedded"), (1, EtcdEndpoints, "e")],
-                "embedded store /var/lib/ringfence/store.db; environment variable ETCD_ENDPOINTS is not used: flag --store names the embedded store",
+                "embedded store /var/lib/ringfence/store.db",
             ),
             (
                 &[(0, EtcdEndpoints, "e"), (1, DatastoreType, "embedded")],
