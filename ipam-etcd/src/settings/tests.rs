@@ -29,30 +29,30 @@ fn merged(values: Values<'_>) -> Merged {
 /// Says what is decided in a few words.
 fn outcome(values: Values<'_>, rules: Rules) -> String {
     match merged(values).decide(rules) {
-        Ok(decision) => {
-            let mut text = decision.store.to_string();
-            if let StoreSettings::Etcd(EtcdSettings { tls, login, .. }) = decision.store {
-                if let Some(TlsSettings { ca, identity }) = tls {
-                    let pem = |pem: &Pem| match pem {
-                        Pem::File(path) => path.display().to_string(),
-                        Pem::Inline(_) => "inline".to_owned(),
-                    };
-                    text += &format!(" tls {}", ca.as_ref().map_or("system".to_owned(), pem));
-                    if let Some((cert, key)) = identity {
-                        text += &format!(" {}+{}", pem(&cert), pem(&key));
-                    }
-                }
-                if let Some(Login { user, password }) = login {
-                    text += &format!(" as {user}:{}", password.expose());
-                }
-            }
-            for warning in decision.warnings {
-                text += &format!("; {warning}");
-            }
-            text
+        Ok(Decision { store, warnings }) => {
+            let mut told = vec![format!("{store}{}", secured(&store))];
+            told.extend(warnings.iter().map(ToString::to_string));
+            told.join("; ")
         }
         Err(error) => format!("error: {error}"),
     }
+}
+
+/// Says what TLS works with, and who logs in.
+fn secured(store: &StoreSettings) -> String {
+    let StoreSettings::Etcd(EtcdSettings { tls, login, .. }) = store else { return String::new() };
+    let pem = |pem: &Pem| match pem {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Inline(_) => "inline".to_owned(),
+    };
+    let tls = tls.as_ref().map(|TlsSettings { ca, identity }| {
+        let ca = ca.as_ref().map_or("system".to_owned(), pem);
+        let identity = identity.as_ref().map(|(cert, key)| format!(" {}+{}", pem(cert), pem(key)));
+        format!(" tls {ca}{}", identity.unwrap_or_default())
+    });
+    let login =
+        login.as_ref().map(|login| format!(" as {}:{}", login.user, login.password.expose()));
+    tls.unwrap_or_default() + &login.unwrap_or_default()
 }
 
 fn check(rows: &[(Values<'_>, &str)], rules: Rules) {
