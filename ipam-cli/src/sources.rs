@@ -72,20 +72,24 @@ impl Sources {
     /// [`Cause::SettingsFile`], [`Cause::ApiConfig`] and [`Cause::Settings`].
     pub(crate) fn read(&self) -> Result<Settings, Cause> {
         let mut flags = self.flags.clone();
-        if let Some(path) = &self.password_file {
-            let (text, _) = read_file(path)?;
-            // Editors end a file with a newline that is not meant.
-            let password = text.strip_suffix('\n').unwrap_or(&text);
-            let password = password.strip_suffix('\r').unwrap_or(password);
-            if password.is_empty() {
-                return Err(Cause::NoPassword { path: path.clone() });
-            }
-            flags.push(Given::new(Setting::EtcdPassword, password, flag(Setting::EtcdPassword)));
-        }
+        flags.extend(self.password()?);
         let (file, config) = self.config(Path::new(CONFIG_FILE))?;
         let ApiConfig { layer, warnings } = config;
         let merged = Merged::of([flags, environment()?, layer]);
         Ok(Settings { merged, file, warnings })
+    }
+
+    /// Reads the password from the file that is named.
+    fn password(&self) -> Result<Option<Given>, Cause> {
+        let Some(path) = &self.password_file else { return Ok(None) };
+        let (text, _) = read_file(path)?;
+        // Editors end a file with a newline that is not meant.
+        let password = text.strip_suffix('\n').unwrap_or(&text);
+        let password = password.strip_suffix('\r').unwrap_or(password);
+        if password.is_empty() {
+            return Err(Cause::NoPassword { path: path.clone() });
+        }
+        Ok(Some(Given::new(Setting::EtcdPassword, password, flag(Setting::EtcdPassword))))
     }
 
     /// Reads the file that is named, or the one at a usual place if it exists.
@@ -165,6 +169,25 @@ fn read_file(path: &Path) -> Result<(String, bool), Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newline_behind_a_password_is_not_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let sources = Sources { password_file: Some(path.clone()), ..Sources::default() };
+        for (text, password) in [
+            ("p", Some("p")),
+            (" p \n", Some(" p ")),
+            ("p\r\n", Some("p")),
+            ("p\n\n", Some("p\n")),
+            ("\n", None),
+            ("", None),
+        ] {
+            fs::write(&path, text).unwrap();
+            let found = sources.password().ok().flatten().map(|given| given.value);
+            assert_eq!(found.as_deref(), password, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_file_that_nobody_named_may_be_missing() {
