@@ -125,12 +125,7 @@ fn settings_that_name_no_store_are_refused_before_any_is_asked() {
         (&[], &["--etcd-endpoints", "a", "--etcd-cert", "c"], "RF-E0110", "without --etcd-key"),
         (&[], &["--etcd-endpoints", "a", "--etcd-user", "u"], "RF-E0110", "--etcd-password-file"),
         (&[], &["--etcd-password-file", "/dev/null"], "RF-E0108", "no password"),
-        (
-            &[("ETCD_DISCOVERY_SRV", "example.com")],
-            &[],
-            "RF-E0110",
-            "RINGFENCE_ETCD_ENDPOINTS instead",
-        ),
+        (&[("ETCD_DISCOVERY_SRV", "example.com")], &[], "RF-E0110", "in ETCD_ENDPOINTS instead"),
     ] {
         let args: Vec<&str> = ["usage"].iter().chain(args).copied().collect();
         let output = run(&machine, variables, &args);
