@@ -88,7 +88,7 @@ impl fmt::Display for StoreSettings {
             Self::Embedded { path } => write!(f, "embedded store {}", path.display()),
             Self::Etcd(etcd) => {
                 let urls: Vec<&str> = etcd.endpoints.iter().map(|one| one.url.as_str()).collect();
-                write!(f, "etcd store {}", urls.join(","))
+                write!(f, "etcd {}", urls.join(","))
             }
         }
     }
