@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use ipam_tests::etcd::{Ctl, Etcd, Fault, Moment, Proxy};
+use ipam_tests::etcd::{Ctl, Etcd, Fault, Moment, Options, Pki, Proxy};
 
 /// A call through a proxy may take so long before it counts as lost.
 const PATIENCE: &str = "--command-timeout=2s";
@@ -37,6 +37,18 @@ fn another_protocol_is_passed_on() {
     stream.read_to_string(&mut page).unwrap();
     assert!(page.contains("etcdserver"), "{page}");
     assert_eq!(proxy.counts().calls, 0);
+}
+
+#[test]
+fn tls_is_passed_on_unseen() {
+    let etcd = Options::default().tls(&Pki::new()).start();
+    let proxy = Proxy::to(&etcd.endpoint());
+    let client = etcd.client_at(proxy.endpoint());
+    client.run(&["put", "a", "1"]).unwrap();
+    assert_eq!((proxy.counts().connections, proxy.counts().calls), (1, 0));
+    proxy.set(Fault::CutAfterBytes(1));
+    client.run(&["put", "a", "2", "--command-timeout=300ms"]).unwrap_err();
+    assert_eq!(proxy.counts().cuts, 1);
 }
 
 #[test]
