@@ -14,7 +14,7 @@ use ipam_etcd::settings::{EndpointFault, Endpoints};
 pub type Parser = fn(&[u8]);
 
 /// Every parser, by the name of its fuzz target.
-pub const PARSERS: [(&str, Parser); 12] = [
+pub const PARSERS: [(&str, Parser); 13] = [
     ("selector", selector),
     ("key", key_text),
     ("block", block),
@@ -27,6 +27,7 @@ pub const PARSERS: [(&str, Parser); 12] = [
     ("manifest", manifest),
     ("api_config", api_config),
     ("endpoints", endpoints),
+    ("cache", cache),
 ];
 
 /// Feeds the selector language.
@@ -197,4 +198,26 @@ pub fn endpoints(data: &[u8]) {
             assert_eq!(text.contains('@'), is_hidden, "what may be a password is not repeated");
         }
     }
+}
+
+/// Feeds what a node remembers.
+///
+/// # Panics
+///
+/// If what is understood changes when it is written and read again.
+pub fn cache(data: &[u8]) {
+    // Bytes with a right checksum get further than any that a fuzzer finds.
+    let mended = mended_cache(data);
+    for bytes in [data, mended.as_slice()] {
+        if let Some(recollection) = ipam_etcd::cache::decode(bytes) {
+            let written = ipam_etcd::cache::encode(&recollection);
+            assert_eq!(ipam_etcd::cache::decode(&written).as_ref(), Some(&recollection));
+            let _ = ipam_core::kv::View::recall(recollection);
+        }
+    }
+}
+
+fn mended_cache(body: &[u8]) -> Vec<u8> {
+    let sum = crc32fast::hash(body).to_le_bytes();
+    [b"rfcache1".as_slice(), sum.as_slice(), body].concat()
 }

@@ -20,7 +20,46 @@ use ipam_etcd::{DriveError, drive};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::plugin::netconf;
+
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A store with pools, and a node that uses it.
+pub trait Place: Sync {
+    /// Returns a configuration of the plugin; `ipam` adds to its part or replaces there.
+    fn conf(&self, ipam: &Value) -> Value;
+
+    /// Carries a request out.
+    ///
+    /// # Errors
+    ///
+    /// As [`drive`].
+    fn drive<R: Request>(&self, request: &R) -> Result<R::Reply, DriveError>;
+
+    /// Returns every address that somebody holds, in order.
+    fn taken(&self) -> Vec<IpAddr>;
+
+    /// Judges the store.
+    fn findings(&self) -> Vec<Finding>;
+}
+
+impl Place for World {
+    fn conf(&self, ipam: &Value) -> Value {
+        netconf(&self.path(), ipam)
+    }
+
+    fn drive<R: Request>(&self, request: &R) -> Result<R::Reply, DriveError> {
+        self.drive(request)
+    }
+
+    fn taken(&self) -> Vec<IpAddr> {
+        self.taken()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.findings()
+    }
+}
 
 /// A store in a folder of its own, which goes with it.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use ipam_core::kv::{Kv, Range, Recollection, Revision};
 use ipam_tests::parsers::PARSERS;
 use ipam_tests::source::root;
 use serde_json::Value;
@@ -40,7 +41,21 @@ fn seeds() -> Vec<Vec<u8>> {
             seeds.push(format!("{cidr}\n{value}").into_bytes());
         }
     }
+    // Without the name of the format and the checksum, which the parser of what a node remembers mends by itself.
+    seeds.push(ipam_etcd::cache::encode(&remembered())[12..].to_vec());
     seeds
+}
+
+fn remembered() -> Recollection {
+    let kv = |key: &str| Kv {
+        key: key.to_owned(),
+        value: b"{}".to_vec(),
+        create_revision: Revision(2),
+        mod_revision: Revision(3),
+        version: 1,
+    };
+    let scans = vec![(Range::prefix("p/"), Revision(4))];
+    Recollection { witness: "b".to_owned(), kvs: vec![kv("b"), kv("p/x")], scans }
 }
 
 #[test]

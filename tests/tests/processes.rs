@@ -1,4 +1,4 @@
-//! Many plugin processes on one embedded store, half of them killed at a random moment.
+//! Many plugin processes on one store, embedded and etcd, half of them killed at a random moment.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -9,17 +9,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Write};
+use std::net::IpAddr;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipam_core::ip::Cidr;
-use ipam_core::model::{Block, HandleId, key};
+use ipam_core::model::HandleId;
 use ipam_core::plan::Held;
-use ipam_tests::plugin::{Call, netconf};
-use ipam_tests::world::World;
+use ipam_tests::etcd::EtcdWorld;
+use ipam_tests::plugin::Call;
+use ipam_tests::world::{Place, World};
 use serde_json::{Value, json};
 
 const PROCESSES_AT_ONCE: usize = 64;
@@ -38,17 +39,29 @@ struct Tally {
     killed_after: AtomicUsize,
 }
 
-#[test]
-fn no_address_is_doubled_or_lost_when_processes_die() {
-    let world = World::with_pools(&[
+fn pools() -> [(&'static str, Value); 2] {
+    [
         ("p4", json!({"cidr": "10.20.0.0/20", "blockSize": 26})),
         ("p6", json!({"cidr": "fd00:20::/112", "blockSize": 122})),
-    ]);
+    ]
+}
+
+#[test]
+fn no_address_is_doubled_or_lost_when_processes_die() {
+    check(&World::with_pools(&pools()));
+}
+
+#[test]
+fn no_address_is_doubled_or_lost_in_etcd_when_processes_die() {
+    check(&EtcdWorld::with_pools(&pools()));
+}
+
+fn check<P: Place>(world: &P) {
     let (tally, reported) = (Tally::default(), Mutex::new(BTreeMap::new()));
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..PROCESSES_AT_ONCE {
-            let (world, tally, reported, next) = (&world, &tally, &reported, &next);
+            let (tally, reported, next) = (&tally, &reported, &next);
             scope.spawn(move || {
                 let mut dice = Dice(0x9e37_79b9 + thread as u64);
                 loop {
@@ -63,19 +76,19 @@ fn no_address_is_doubled_or_lost_when_processes_die() {
     });
     report(&tally);
     let reported = reported.into_inner().unwrap();
-    nobody_shares(&world, &reported);
+    nobody_shares(world, &reported);
     assert_eq!(world.findings(), [], "the store is sound although processes died");
     for container in 0..CONTAINERS {
-        let answer = Call::new("DEL", &name(container), &conf(&world, container)).run();
+        let answer = Call::new("DEL", &name(container), &conf(world, container)).run();
         assert!(answer.success, "{answer:?}");
     }
     assert_eq!(world.findings(), [], "the store is sound after every container is gone");
-    assert_eq!(taken(&world), 0, "no address is left over");
+    assert_eq!(world.taken(), Vec::<IpAddr>::new(), "no address is left over");
 }
 
 /// Creates a container, and deletes every second one; each call may be killed.
 fn live(
-    world: &World,
+    world: &impl Place,
     container: usize,
     dice: &mut Dice,
     tally: &Tally,
@@ -136,7 +149,7 @@ enum End {
 /// Starts a call whose answer nobody reads, and kills it; false if it ended before.
 ///
 /// Its stdout is a pipe that is full already: a process that has committed stays there and can be killed too.
-fn kill(world: &World, call: &Call, end: &End, dice: &mut Dice, container: usize) -> bool {
+fn kill(world: &impl Place, call: &Call, end: &End, dice: &mut Dice, container: usize) -> bool {
     let (reader, stdout) = full_pipe();
     let mut child = call.start(stdout);
     let longest_us = 500 << dice.roll(LIFE_DOUBLINGS);
@@ -164,12 +177,12 @@ fn full_pipe() -> (PipeReader, Stdio) {
     (reader, Stdio::from(writer))
 }
 
-fn held(world: &World, container: usize) -> bool {
+fn held(world: &impl Place, container: usize) -> bool {
     let handle = HandleId::new(format!("net.{}.eth0", name(container))).unwrap();
     !world.drive(&Held { handle }).unwrap().is_empty()
 }
 
-fn nobody_shares(world: &World, reported: &BTreeMap<usize, Vec<String>>) {
+fn nobody_shares(world: &impl Place, reported: &BTreeMap<usize, Vec<String>>) {
     let mut seen = BTreeSet::new();
     for (container, addresses) in reported {
         assert_eq!(addresses.len(), 2, "both families or neither");
@@ -202,21 +215,10 @@ fn report(tally: &Tally) {
     assert!(before + after >= CONTAINERS / 3, "too few died to prove anything");
 }
 
-fn taken(world: &World) -> usize {
-    let kvs = world.snapshot().kvs;
-    let blocks =
-        kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(Cidr { .. }))));
-    blocks.map(|kv| Block::decode(&kv.key, &kv.value).unwrap().taken().count()).sum()
-}
-
 /// Every third container does not wait for its turn: the lock is politeness, and must not matter.
-fn conf(world: &World, container: usize) -> Value {
+fn conf(world: &impl Place, container: usize) -> Value {
     let lock_wait_ms = if container.is_multiple_of(3) { 1 } else { 20_000 };
-    let lock = world.folder().join("lock");
-    netconf(
-        &world.path(),
-        &json!({"assign_ipv6": true, "ipam_lock_file": lock, "lock_wait_ms": lock_wait_ms}),
-    )
+    world.conf(&json!({"assign_ipv6": true, "lock_wait_ms": lock_wait_ms}))
 }
 
 fn name(container: usize) -> String {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::shared::Shared;
 use super::version::Version;
 use crate::plugin;
-use crate::world::{applying, now, pool, taken};
+use crate::world::{Place, applying, now, pool, taken};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -129,6 +129,24 @@ impl EtcdWorld {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         check(&self.drive(&ReadAll).expect("the store is read"), now())
+    }
+}
+
+impl Place for EtcdWorld {
+    fn conf(&self, ipam: &Value) -> Value {
+        self.netconf(ipam)
+    }
+
+    fn drive<R: Request>(&self, request: &R) -> Result<R::Reply, DriveError> {
+        self.drive(request)
+    }
+
+    fn taken(&self) -> Vec<IpAddr> {
+        self.taken()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.findings()
     }
 }
 
