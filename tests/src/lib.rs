@@ -12,4 +12,5 @@ pub mod plugin;
 pub mod replay;
 pub mod source;
 pub mod sqlite;
+pub mod stock;
 pub mod world;
