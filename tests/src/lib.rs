@@ -7,6 +7,8 @@
 )]
 
 pub mod binaries;
+pub mod interleave;
+pub mod mixed;
 pub mod parsers;
 pub mod plugin;
 pub mod replay;
