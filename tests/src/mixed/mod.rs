@@ -79,8 +79,8 @@ pub async fn explore<S: Store>(
     fresh: impl Fn() -> S,
 ) -> Result<Explored, Vec<String>> {
     let undisturbed = alone(scene, &fresh()).await;
-    let (explored, broken) = (Explored::default(), Vec::new());
-    let mut explorer = Explorer { scene, ours, fresh, explored, broken };
+    let mut explorer =
+        Explorer { scene, ours, fresh, explored: Explored::default(), broken: Vec::new() };
     match depth {
         Depth::AtOnce => explorer.at_once().await,
         Depth::Split => explorer.split(&undisturbed).await,
