@@ -195,6 +195,12 @@ impl<'s, S: Store> Pausing<'s, S> {
     pub fn new(store: &'s S, pause: Arc<Pause>) -> Self {
         Self { store, pause }
     }
+
+    /// Returns the store that does not make anybody wait.
+    #[must_use]
+    pub fn beneath(&self) -> &'s S {
+        self.store
+    }
 }
 
 impl<S: Store> Store for Pausing<'_, S> {

@@ -9,7 +9,7 @@
 
 use ipam_etcd::embedded::{Create, EmbeddedStore};
 use ipam_etcd::{ModelStore, Store};
-use ipam_tests::mixed::{Depth, Explored, Ours, Scene, explore, scenes};
+use ipam_tests::mixed::{Depth, Explored, Ours, Scene, alone, explore, scenes};
 
 /// Explores scenes on stores that `fresh` makes, and shows every run that breaks a promise.
 fn explore_all<S: Store>(scenes: &[Scene], depth: Depth, fresh: impl Fn() -> S) -> Explored {
@@ -38,15 +38,43 @@ fn nothing_is_lost_between_any_two_requests_of_a_stock_node() {
 #[test]
 fn nothing_is_lost_if_we_read_before_and_write_after_a_stock_node_does() {
     let scenes = scenes();
-    let explored = explore_all(&scenes[..10], Depth::Split, ModelStore::default);
+    let explored = explore_all(&scenes[..11], Depth::Split, ModelStore::default);
     assert!(explored.runs > 5_000 && explored.replies[0] > 4_500, "{explored:?}");
 }
 
 #[test]
 fn nothing_is_lost_if_we_read_before_and_write_after_a_stock_node_does_in_other_scenes() {
     let scenes = scenes();
-    let explored = explore_all(&scenes[10..], Depth::Split, ModelStore::default);
+    let explored = explore_all(&scenes[11..], Depth::Split, ModelStore::default);
     assert!(explored.runs > 5_000 && explored.replies[0] > 4_500, "{explored:?}");
+}
+
+/// How often a stock node asks a store, and how many of these requests write: as it was measured next to a real one, or
+/// counted in Calico's source.
+const REQUESTS: [(&str, usize, usize); 12] = [
+    ("an own block", 10, 2),
+    ("a fresh claim", 15, 6),
+    ("dual stack, own blocks", 20, 4),
+    ("dual stack, fresh claims", 30, 12),
+    ("borrowing", 10, 2),
+    ("taking an empty block back", 20, 9),
+    ("a pending claim without a block", 14, 5),
+    ("a pending claim on a block in use", 13, 5),
+    ("one address of an own block", 6, 2),
+    ("one address, fresh claim", 10, 5),
+    ("a DEL", 9, 2),
+    ("a DEL of both families", 15, 4),
+];
+
+#[test]
+fn a_stock_node_asks_as_often_as_was_measured() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let scenes = scenes();
+    for (name, calls, writes) in REQUESTS {
+        let scene = scenes.iter().find(|scene| scene.name == name).unwrap();
+        let made = runtime.block_on(alone(scene, &ModelStore::default()));
+        assert_eq!((made.calls, made.writes.len()), (calls, writes), "{name}: {made:?}");
+    }
 }
 
 /// The exploration asks nothing of a store but the trait.

@@ -83,8 +83,10 @@ impl State {
         self.blocks.values().flat_map(of_block).collect()
     }
 
-    pub(super) fn pool(&self, name: &str) -> Option<&Pool> {
-        self.pools.iter().find(|pool| pool.name == name)
+    /// Says whether somebody holds an address of a pool.
+    pub(super) fn is_in_use(&self, pool: &str) -> bool {
+        let inside = |ip: IpAddr| self.pools.iter().any(|p| p.name == pool && p.cidr.contains(ip));
+        self.held().iter().any(|(ip, _)| inside(*ip))
     }
 
     /// Says whether a pool of the family has an address that nobody holds.
@@ -182,7 +184,10 @@ fn complaint(state: &State, case: Case<'_>) -> Option<String> {
     let has_lost_claim = matches!(case.scene.operation, Operation::AddAddress(_))
         && *case.ours == Ours::ClaimElsewhere
         && failure.contains("is claimed by another owner");
-    (!is_full && !has_lost_claim).then(|| format!("the stock operation failed: {failure}"))
+    // Whoever draws from a pool that goes may find it gone, or its claim; so it is when stock Calico deletes it.
+    let has_lost_pool = *case.ours == Ours::DeletePool;
+    let is_explained = is_full || has_lost_claim || has_lost_pool;
+    (!is_explained).then(|| format!("the stock operation failed: {failure}"))
 }
 
 fn promises(state: &State, told: &Told) -> Vec<String> {

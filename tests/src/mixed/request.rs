@@ -14,9 +14,11 @@ use ipam_core::pool::Levels;
 use ipam_core::refusal::Refusal;
 use ipam_etcd::{DriveError, Store, drive};
 
+use super::DEADLINE;
+use super::judge::{self, State};
 use super::operation::{HANDLE, HOST};
 use super::scenes::Scene;
-use super::{DEADLINE, judge};
+use crate::interleave::Pausing;
 use crate::stock::Clock;
 
 /// Holds an address before anything happens, on some node.
@@ -76,8 +78,15 @@ pub(super) struct Reply {
 }
 
 impl Ours {
-    pub(super) async fn run<S: Store>(&self, store: &S, clock: &Clock, scene: &Scene) -> Reply {
-        let run = Run { store, clock, scene };
+    /// Carries the request out on a store that may make it wait.
+    pub(super) async fn run<S: Store>(
+        &self,
+        store: &Pausing<'_, S>,
+        clock: &Clock,
+        scene: &Scene,
+    ) -> Reply {
+        let before = judge::read(store.beneath()).await;
+        let run = Run { store, before, clock, scene };
         match self {
             Self::AssignHere => run.assign("new", HOST).await,
             Self::AssignElsewhere => run.assign("new", OTHER).await,
@@ -93,7 +102,9 @@ impl Ours {
 }
 
 struct Run<'r, S> {
-    store: &'r S,
+    store: &'r Pausing<'r, S>,
+    /// What was stored when it began.
+    before: State,
     clock: &'r Clock,
     scene: &'r Scene,
 }
@@ -167,17 +178,17 @@ impl<S: Store> Run<'_, S> {
         }
     }
 
-    /// Says why a refusal does not fit what is stored at this moment.
+    /// Says why a refusal fits neither what is stored at this moment, nor what was when the request began: it may have
+    /// read either.
     async fn is_wrong(&self, refusal: &Refusal, families: &[Family]) -> Option<String> {
-        let state = judge::read(self.store).await;
-        if matches!(refusal, Refusal::PoolInUse { .. }) {
-            let pool = state.pool(self.scene.pool)?;
-            let in_use = state.held().iter().any(|(ip, _)| pool.cidr.contains(*ip));
-            return (!in_use).then(|| "nothing of the pool is in use".to_owned());
-        }
-        let is_full = matches!(refusal, Refusal::Exhausted { .. })
-            && families.iter().any(|family| !state.has_room(*family));
-        (!is_full).then(|| "nothing stored explains the refusal".to_owned())
+        let now = judge::read(self.store.beneath()).await;
+        let is_full = |state: &State| families.iter().any(|family| !state.has_room(*family));
+        let fits = |state: &State| {
+            (matches!(refusal, Refusal::PoolInUse { .. }) && state.is_in_use(self.scene.pool))
+                || (matches!(refusal, Refusal::Exhausted { .. }) && is_full(state))
+        };
+        let is_right = fits(&self.before) || fits(&now);
+        (!is_right).then(|| "nothing stored explains the refusal".to_owned())
     }
 }
 

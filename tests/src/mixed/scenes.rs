@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipam_core::check::Rule;
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::AffinityState;
+use serde_json::json;
 
 use super::judge::faults_of;
 use super::operation::{HANDLE, Operation};
@@ -33,6 +34,8 @@ pub struct Scene {
 const X: &str = "10.0.0.8/30";
 const POOL: &str = "p";
 const V4: (&str, &str, u8) = (POOL, "10.0.0.0/28", 30);
+/// Another pool, for addresses that are held while nothing of the first one is.
+const ASIDE: (&str, &str, u8) = ("z", "10.9.0.0/28", 30);
 const V6: (&str, &str, u8) = ("q", "fd00::/124", 126);
 
 struct Sketch {
@@ -40,16 +43,27 @@ struct Sketch {
     builder: Builder,
     operation: Operation,
     own: &'static str,
+    block: &'static str,
+    pool: &'static str,
 }
 
 fn sketch(name: &'static str, operation: Operation) -> Sketch {
-    Sketch { name, builder: Builder::new(&[V4]), operation, own: "10.0.0.0" }
+    let builder = Builder::new(&[V4, ASIDE]);
+    Sketch { name, builder, operation, own: "10.9.0.0", block: X, pool: POOL }
 }
 
 impl Sketch {
     /// Replaces the pools.
     fn pools(mut self, pools: &[(&str, &str, u8)]) -> Self {
         self.builder = Builder::new(pools);
+        self
+    }
+
+    /// Adds a pool that selects no node, of which `n1` has a block, and makes this about that block.
+    fn unselected(mut self) -> Self {
+        let spec = json!({"cidr": "10.8.0.0/28", "blockSize": 30, "nodeSelector": "has(other)"});
+        self.builder.pool("y", spec);
+        (self.block, self.pool) = ("10.8.0.0/30", "y");
         self
     }
 
@@ -87,9 +101,9 @@ impl Sketch {
             operation: self.operation,
             faults: faults_of(&world),
             world,
-            block: cidr(X),
+            block: cidr(self.block),
             own: self.own.parse().expect("an address"),
-            pool: POOL,
+            pool: self.pool,
         }
     }
 }
@@ -114,14 +128,17 @@ fn additions() -> Vec<Scene> {
     let dual = || Operation::Add(Family::ALL.to_vec());
     let small = [(POOL, "10.0.0.8/29", 30)];
     vec![
-        sketch("a fresh claim", v4()).own("n2", "10.0.0.0").done(),
+        sketch("a fresh claim", v4()).own("n2", "10.9.0.0").done(),
         sketch("an own block", v4()).own("n1", "10.0.0.9").done(),
         sketch("the last address of an own block", v4())
             .own("n1", "10.0.0.9")
             .hold("n1", "a", "10.0.0.8")
             .hold("n1", "b", "10.0.0.11")
             .done(),
-        sketch("dual stack, fresh claims", dual()).pools(&[V4, V6]).own("n2", "10.0.0.0").done(),
+        sketch("dual stack, fresh claims", dual())
+            .pools(&[V4, V6, ASIDE])
+            .own("n2", "10.9.0.0")
+            .done(),
         sketch("dual stack, own blocks", dual())
             .pools(&[V4, V6])
             .hold("n1", OWN, "fd00::1")
@@ -142,6 +159,11 @@ fn additions() -> Vec<Scene> {
             .hold("n2", "a", "10.0.0.9")
             .hold("n2", "b", "10.0.0.10")
             .done(),
+        sketch("giving a block up whose pool does not select the node", v4())
+            .unselected()
+            .own("n1", "10.0.0.9")
+            .claim("n1", "10.8.0.0/30")
+            .done(),
         sketch("taking an empty block back", v4())
             .pools(&small)
             .claim("n2", X)
@@ -153,7 +175,7 @@ fn additions() -> Vec<Scene> {
 fn single_addresses() -> Vec<Scene> {
     let address = |text| Operation::AddAddress(ip(text));
     vec![
-        sketch("one address, fresh claim", address("10.0.0.10")).own("n2", "10.0.0.0").done(),
+        sketch("one address, fresh claim", address("10.0.0.10")).own("n2", "10.9.0.0").done(),
         sketch("one address of an own block", address("10.0.0.10")).own("n1", "10.0.0.9").done(),
         sketch("one address of another's block", address("10.0.0.10")).own("n2", "10.0.0.9").done(),
     ]
@@ -163,7 +185,7 @@ fn releases() -> Vec<Scene> {
     vec![
         sketch("a DEL", Operation::Del).own("n1", "10.0.0.9").hold("n1", HANDLE, "10.0.0.8").done(),
         sketch("a DEL that deletes a block without owner", Operation::Del)
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .hold("n1", HANDLE, "10.0.0.8")
             .leave("n1", X)
             .done(),
@@ -171,6 +193,11 @@ fn releases() -> Vec<Scene> {
             .own("n1", "10.0.0.9")
             .hold("n1", HANDLE, "10.0.0.8")
             .leave("n1", X)
+            .done(),
+        sketch("a DEL in a block whose pool does not select the node", Operation::Del)
+            .unselected()
+            .own("n2", "10.9.0.0")
+            .hold("n1", HANDLE, "10.8.0.1")
             .done(),
         sketch("a DEL of both families", Operation::Del)
             .pools(&[V4, V6])
@@ -193,13 +220,13 @@ fn claims() -> Vec<Scene> {
     vec![
         sketch("giving an empty block up", Operation::ReleaseAffinity(cidr(X)))
             .claim("n1", X)
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .done(),
         sketch("giving a block in use up", Operation::ReleaseAffinity(cidr(X)))
             .own("n1", "10.0.0.8")
             .done(),
         sketch("claiming a block by name", Operation::ClaimAffinity(cidr(X)))
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .done(),
     ]
 }
@@ -210,20 +237,20 @@ fn left_behind() -> Vec<Scene> {
     let v4 = || Operation::Add(vec![Family::V4]);
     let met = |name| sketch(name, v4());
     vec![
-        met("a pending claim without a block").own("n2", "10.0.0.0").row("n1", X, Pending).done(),
+        met("a pending claim without a block").own("n2", "10.9.0.0").row("n1", X, Pending).done(),
         met("a pending claim on an empty block")
             .claim("n1", X)
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .row("n1", X, Pending)
             .done(),
         met("a pending claim on a block in use").own("n1", "10.0.0.9").row("n1", X, Pending).done(),
         met("a claim about to be given up, without a block")
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .row("n1", X, PendingDeletion)
             .done(),
         met("a claim about to be given up, on an empty block")
             .claim("n1", X)
-            .own("n2", "10.0.0.0")
+            .own("n2", "10.9.0.0")
             .row("n1", X, PendingDeletion)
             .done(),
         met("a claim about to be given up, on a block in use")
