@@ -29,24 +29,28 @@ pub(super) struct State {
 
 /// Reads what is stored.
 pub(super) async fn read<S: Store>(store: &S) -> State {
-    let driven =
-        drive(store, &ReadAll, Timestamp::EPOCH, DEADLINE).await.expect("the store is read");
-    let mut state = State::of(&driven.reply.kvs);
-    state.snapshot = driven.reply;
-    state
+    State::of(snapshot(store).await)
+}
+
+/// Reads what is stored, and leaves it to be understood later.
+pub(super) async fn snapshot<S: Store>(store: &S) -> Snapshot {
+    let driven = drive(store, &ReadAll, Timestamp::EPOCH, DEADLINE).await;
+    driven.expect("the store is read").reply
 }
 
 impl State {
-    fn of(kvs: &[Kv]) -> Self {
+    /// Understands what was read.
+    pub(super) fn of(snapshot: Snapshot) -> Self {
         let mut state = Self {
             snapshot: Snapshot::default(),
             blocks: BTreeMap::new(),
             pools: Vec::new(),
             handles: BTreeSet::new(),
         };
-        for kv in kvs {
+        for kv in &snapshot.kvs {
             state.note(&kv.key, &kv.value);
         }
+        state.snapshot = snapshot;
         state
     }
 
@@ -109,12 +113,8 @@ pub(super) struct Told {
 
 impl Told {
     /// What is held before anything happens.
-    pub(super) fn before(world: &World) -> Self {
-        let mut state = State::of(&[]);
-        for (key, value) in world {
-            state.note(key, value);
-        }
-        Self { held: state.held().into_iter().map(|(ip, handle)| (handle, ip)).collect() }
+    pub(super) fn before(scene: &Scene) -> Self {
+        Self { held: scene.held.clone() }
     }
 
     /// Takes both operations into account.
@@ -269,6 +269,16 @@ fn counts_too_much(finding: &Finding) -> bool {
 
 /// Returns what is wrong with a world before anything happens.
 pub(super) fn faults_of(world: &World) -> Vec<(Rule, String)> {
+    let findings = check(&as_read(world), Timestamp::from_nanos(i128::from(NOW_NANOS)));
+    findings.into_iter().map(|finding| (finding.rule, finding.subject)).collect()
+}
+
+/// Returns what is held in a world before anything happens, and by which handle.
+pub(super) fn held_in(world: &World) -> Vec<(String, IpAddr)> {
+    State::of(as_read(world)).held().into_iter().map(|(ip, handle)| (handle, ip)).collect()
+}
+
+fn as_read(world: &World) -> Snapshot {
     let kv = |(key, value): (&String, &Vec<u8>)| Kv {
         key: key.clone(),
         value: value.clone(),
@@ -276,7 +286,5 @@ pub(super) fn faults_of(world: &World) -> Vec<(Rule, String)> {
         mod_revision: Revision::INITIAL,
         version: 1,
     };
-    let snapshot = Snapshot { kvs: world.iter().map(kv).collect() };
-    let findings = check(&snapshot, Timestamp::from_nanos(i128::from(NOW_NANOS)));
-    findings.into_iter().map(|finding| (finding.rule, finding.subject)).collect()
+    Snapshot { kvs: world.iter().map(kv).collect() }
 }

@@ -8,6 +8,7 @@ mod judge;
 mod operation;
 mod request;
 mod scenes;
+mod watch;
 mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ pub use scenes::{Scene, scenes};
 
 use judge::{Case, Told};
 use request::Reply;
+use watch::Watched;
 use world::NOW_NANOS;
 
 /// How long one request may take.
@@ -161,9 +163,9 @@ impl<S: Store, F: Fn() -> S> Explorer<'_, F> {
     /// Carries out one run; returns which requests the stock operation made, and how many ours.
     async fn run(&mut self, script: Script, pauses_before: usize) -> (Requests, usize) {
         let (scene, ours) = (self.scene, self.ours);
-        let store = (self.fresh)();
+        let store = Watched::new((self.fresh)());
         let clock = Clock::starting_at(NOW_NANOS);
-        fill(&store, scene).await;
+        fill(store.beneath(), scene).await;
         let pause = if pauses_before > 0 { Pause::before(pauses_before) } else { Pause::never() };
         let reply: Arc<Mutex<Option<Reply>>> = Arc::default();
         let (seen, inner, timer) = (Arc::clone(&reply), &store, &clock);
@@ -181,12 +183,13 @@ impl<S: Store, F: Fn() -> S> Explorer<'_, F> {
         self.explored.runs += 1;
         self.explored.replies[usize::from(reply.refused.is_some())] += 1;
         self.explored.stock[usize::from(outcome.failure.is_some())] += 1;
-        let mut told = Told::before(&scene.world);
+        let mut told = Told::before(scene);
         told.note_operation(&scene.operation, &outcome, &reply);
         let case = Case { scene, ours, outcome: &outcome, has_crashed: script.crash.is_some() };
         // The handle of the stock container is released by both kinds of nodes in turn.
         let by_stock = self.explored.runs.is_multiple_of(2);
         let mut complaints = judge::judge(&store, &clock, case, &told, by_stock).await;
+        complaints.extend(store.broken());
         complaints.extend(reply.wrongly.as_ref().map(|why| format!("refused wrongly: {why}")));
         if !complaints.is_empty() {
             self.broken.push(format!(

@@ -8,7 +8,7 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::{HandleId, Owner};
 use ipam_core::plan::{
     AddressTarget, Assign, ClaimBlocks, DeletePool, FamilyRequest, HandleTarget, Release,
-    ReleaseAddresses, Request, Rules, Want,
+    ReleaseAddresses, Request, Rules, Snapshot, Want,
 };
 use ipam_core::pool::Levels;
 use ipam_core::refusal::Refusal;
@@ -85,7 +85,7 @@ impl Ours {
         clock: &Clock,
         scene: &Scene,
     ) -> Reply {
-        let before = judge::read(store.beneath()).await;
+        let before = judge::snapshot(store.beneath()).await;
         let run = Run { store, before, clock, scene };
         match self {
             Self::AssignHere => run.assign("new", HOST).await,
@@ -104,7 +104,7 @@ impl Ours {
 struct Run<'r, S> {
     store: &'r Pausing<'r, S>,
     /// What was stored when it began.
-    before: State,
+    before: Snapshot,
     clock: &'r Clock,
     scene: &'r Scene,
 }
@@ -187,7 +187,7 @@ impl<S: Store> Run<'_, S> {
             (matches!(refusal, Refusal::PoolInUse { .. }) && state.is_in_use(self.scene.pool))
                 || (matches!(refusal, Refusal::Exhausted { .. }) && is_full(state))
         };
-        let is_right = fits(&self.before) || fits(&now);
+        let is_right = fits(&now) || fits(&State::of(self.before.clone()));
         (!is_right).then(|| "nothing stored explains the refusal".to_owned())
     }
 }

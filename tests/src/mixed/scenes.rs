@@ -7,7 +7,7 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::AffinityState;
 use serde_json::json;
 
-use super::judge::faults_of;
+use super::judge::{faults_of, held_in};
 use super::operation::{HANDLE, Operation};
 use super::request::OWN;
 use super::world::{Builder, World, cidr};
@@ -21,6 +21,8 @@ pub struct Scene {
     pub operation: Operation,
     /// What is stored before.
     pub(super) world: World,
+    /// Which handles hold which addresses.
+    pub(super) held: Vec<(String, IpAddr)>,
     /// What is wrong with it.
     pub(super) faults: Vec<(Rule, String)>,
     /// The block that it is about.
@@ -99,6 +101,7 @@ impl Sketch {
         Scene {
             name: self.name,
             operation: self.operation,
+            held: held_in(&world),
             faults: faults_of(&world),
             world,
             block: cidr(self.block),
