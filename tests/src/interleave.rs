@@ -213,3 +213,93 @@ impl<S: Store> Store for Pausing<'_, S> {
         self.store.name()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ipam_core::kv::{Op, Range, Read};
+    use ipam_etcd::ModelStore;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(1);
+
+    fn put(key: &str) -> Txn {
+        let put = Op::Put { key: key.to_owned(), value: Vec::new() };
+        Txn { then: vec![put], ..Txn::default() }
+    }
+
+    /// Returns the keys in the order in which they were written.
+    fn written(store: &ModelStore) -> Vec<String> {
+        let mut keys: Vec<_> =
+            store.with(|model| model.iter().map(|kv| (kv.mod_revision, kv.key.clone())).collect());
+        keys.sort();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Makes three calls `a1` to `a3`, with an intruder that makes calls `b1` and `b2`; returns how many of the first
+    /// succeed.
+    fn play(store: &ModelStore, script: Script, pauses_before: usize) -> usize {
+        let pause = Pause::before(pauses_before);
+        let own = Pausing::new(store, Arc::clone(&pause));
+        let intruder: Intruder<'_> = Box::pin(async move {
+            for key in ["b1", "b2"] {
+                own.txn(&put(key), DEADLINE).await.unwrap();
+            }
+        });
+        let wrapped = Interleaved::new(store, script, Some(intruder), pause);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut succeeded = 0;
+            for key in ["a1", "a2", "a3"] {
+                succeeded += usize::from(wrapped.txn(&put(key), DEADLINE).await.is_ok());
+            }
+            wrapped.finish().await;
+            succeeded
+        })
+    }
+
+    #[test]
+    fn the_intruder_comes_where_the_script_says() {
+        for (begins, resumes, pauses_before, order) in [
+            (Some(1), None, 0, "b1 b2 a1 a2 a3"),
+            (Some(3), None, 0, "a1 a2 b1 b2 a3"),
+            (Some(1), Some(3), 2, "b1 a1 a2 b2 a3"),
+            (Some(2), Some(3), 1, "a1 a2 b1 b2 a3"),
+            (Some(2), Some(9), 2, "a1 b1 a2 a3 b2"),
+            (Some(9), None, 0, "a1 a2 a3 b1 b2"),
+        ] {
+            let store = ModelStore::default();
+            let script = Script { begins, resumes, crash: None };
+            assert_eq!(play(&store, script, pauses_before), 3, "{script:?}");
+            assert_eq!(written(&store).join(" "), order, "{script:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_that_died_changes_nothing_more() {
+        for (crash, succeeded, order) in [
+            (Crash::Before(2), 1, "a1 b1 b2"),
+            (Crash::After(2), 1, "a1 b1 b2 a2"),
+            (Crash::Before(1), 0, "b1 b2"),
+        ] {
+            let store = ModelStore::default();
+            let script = Script { begins: Some(2), resumes: None, crash: Some(crash) };
+            assert_eq!(play(&store, script, 0), succeeded, "{crash:?}");
+            assert_eq!(written(&store).join(" "), order, "{crash:?}");
+        }
+    }
+
+    #[test]
+    fn calls_and_writes_are_counted() {
+        let store = ModelStore::default();
+        let wrapped = Interleaved::new(&store, Script::default(), None, Pause::never());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let read = Txn::read([Read::values(Range::key("a"))]);
+            for txn in [&read, &put("a"), &read] {
+                wrapped.txn(txn, DEADLINE).await.unwrap();
+            }
+        });
+        assert_eq!((wrapped.calls(), wrapped.writes()), (3, vec![2]));
+    }
+}

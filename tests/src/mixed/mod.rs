@@ -143,7 +143,7 @@ impl<S: Store, F: Fn() -> S> Explorer<'_, F> {
     /// Lets ours read before one request of the stock operation, and write before a later one.
     ///
     /// Where the stock operation writes nothing in between, ours might as well have been carried out in one go; and it
-    /// reads the same wherever it begins between two writes.
+    /// reads the same wherever it does so between two writes.
     async fn split(&mut self, undisturbed: &Requests) {
         let after_writes = undisturbed.writes.iter().map(|write| write + 1);
         for begins in std::iter::once(1).chain(after_writes) {
@@ -153,7 +153,9 @@ impl<S: Store, F: Fn() -> S> Explorer<'_, F> {
                 continue;
             };
             for resumes in write + 1..=undisturbed.calls + 1 {
-                for pauses_before in 2..=own_calls {
+                let reads_anew = undisturbed.writes.contains(&(resumes - 1));
+                let earliest = if reads_anew { 2 } else { own_calls.max(2) };
+                for pauses_before in earliest..=own_calls {
                     self.run(Script { resumes: Some(resumes), ..at }, pauses_before).await;
                 }
             }
