@@ -77,20 +77,21 @@ impl State {
         }
     }
 
-    /// Returns every address that is taken, with its handle.
+    /// Returns every address that somebody holds, with its handle; nobody holds one that cools down.
     pub(super) fn held(&self) -> Vec<(IpAddr, String)> {
         let of_block = |block: &Block| -> Vec<(IpAddr, String)> {
             let holder = |record: &Attributes| record.handle().unwrap_or_default().to_owned();
-            let taken = block.taken();
+            let taken = block.taken().filter(|(_, record)| record.released_at.is_none());
             taken.map(|(at, record)| (block.cidr.address_at(at), holder(record))).collect()
         };
         self.blocks.values().flat_map(of_block).collect()
     }
 
-    /// Says whether somebody holds an address of a pool.
+    /// Says whether an address of a pool is not free: somebody holds it, or it cools down.
     pub(super) fn is_in_use(&self, pool: &str) -> bool {
-        let inside = |ip: IpAddr| self.pools.iter().any(|p| p.name == pool && p.cidr.contains(ip));
-        self.held().iter().any(|(ip, _)| inside(*ip))
+        let of_pool =
+            |cidr: &Cidr| self.pools.iter().any(|p| p.name == pool && p.cidr.covers(cidr));
+        self.blocks.values().any(|block| of_pool(&block.cidr) && block.taken().next().is_some())
     }
 
     /// Says whether a pool of the family has an address that nobody holds.

@@ -14,7 +14,8 @@ mod world;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipam_core::kv::{Op, Txn};
+use ipam_core::kv::{Op, Range, Read, Txn};
+use ipam_core::model::key;
 use ipam_etcd::Store;
 
 use crate::interleave::{Crash, Interleaved, Intruder, Pause, Pausing, Script};
@@ -69,7 +70,7 @@ pub enum Depth {
 
 /// Carries a stock operation out once for each of its requests, with ours in between, and judges what comes of it.
 ///
-/// `fresh` makes an empty store for each run.
+/// `fresh` makes a store for each run; it is emptied, so that it may be the same one each time.
 ///
 /// # Errors
 ///
@@ -204,9 +205,17 @@ impl<S: Store, F: Fn() -> S> Explorer<'_, F> {
     }
 }
 
+/// Empties a store as far as this project keeps anything there, and stores a scene's world.
 async fn fill<S: Store>(store: &S, scene: &Scene) {
+    let everything = Txn::read(key::ROOTS.map(Range::prefix).map(Read::keys));
+    let reply = store.txn(&everything, DEADLINE).await.expect("the store is read");
+    let old = reply.reads.into_iter().flat_map(|read| read.kvs);
+    let delete: Vec<Op> = old.map(|kv| Op::Delete { key: kv.key }).collect();
     let put =
         |(key, value): (&String, &Vec<u8>)| Op::Put { key: key.clone(), value: value.clone() };
-    let txn = Txn { then: scene.world.iter().map(put).collect(), ..Txn::default() };
-    store.txn(&txn, DEADLINE).await.expect("the store takes the world");
+    let world: Vec<Op> = scene.world.iter().map(put).collect();
+    for then in delete.chunks(Txn::OPS_MAX).chain([&world[..]]) {
+        let txn = Txn { then: then.to_vec(), ..Txn::default() };
+        store.txn(&txn, DEADLINE).await.expect("the store takes the world");
+    }
 }

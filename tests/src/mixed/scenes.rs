@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipam_core::check::Rule;
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::model::AffinityState;
+use ipam_core::model::{AffinityState, Config, key};
 use serde_json::json;
 
 use super::judge::{faults_of, held_in};
@@ -69,6 +69,12 @@ impl Sketch {
         self
     }
 
+    /// Stores a configuration.
+    fn config(self, config: &Config) -> Self {
+        self.builder.put(key::CONFIG.to_owned(), config.encode());
+        self
+    }
+
     /// Our own container holds an address, on this node.
     fn own(mut self, host: &str, ip: &'static str) -> Self {
         self.builder.hold(host, OWN, ip);
@@ -123,6 +129,7 @@ pub fn scenes() -> Vec<Scene> {
     scenes.extend(releases());
     scenes.extend(claims());
     scenes.extend(left_behind());
+    scenes.extend(configured());
     scenes
 }
 
@@ -265,6 +272,40 @@ fn left_behind() -> Vec<Scene> {
             .own("n1", "10.0.0.9")
             .leave("n1", X)
             .row("n1", X, Confirmed)
+            .done(),
+    ]
+}
+
+/// Configurations under which an allocator takes other ways.
+fn configured() -> Vec<Scene> {
+    let v4 = || Operation::Add(vec![Family::V4]);
+    let (mut strict, mut cooling) = (Config::default(), Config::default());
+    strict.strict_affinity = true;
+    cooling.ip_cooldown_seconds = 300;
+    vec![
+        sketch("the last address of an own block, with strict affinity", v4())
+            .config(&strict)
+            .own("n1", "10.0.0.9")
+            .hold("n1", "a", "10.0.0.8")
+            .hold("n1", "b", "10.0.0.11")
+            .done(),
+        sketch(
+            "giving a block in use up, with strict affinity",
+            Operation::ReleaseAffinity(cidr(X)),
+        )
+        .config(&strict)
+        .own("n1", "10.0.0.8")
+        .done(),
+        sketch("a DEL, with a cooldown", Operation::Del)
+            .config(&cooling)
+            .own("n1", "10.0.0.9")
+            .hold("n1", HANDLE, "10.0.0.8")
+            .done(),
+        sketch("a DEL in a block without owner, with a cooldown", Operation::Del)
+            .config(&cooling)
+            .own("n2", "10.9.0.0")
+            .hold("n1", HANDLE, "10.0.0.8")
+            .leave("n1", X)
             .done(),
     ]
 }
