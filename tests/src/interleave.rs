@@ -196,6 +196,12 @@ impl<'s, S: Store> Pausing<'s, S> {
         Self { store, pause }
     }
 
+    /// Says whether anybody has to wait at all.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.pause.before > 0
+    }
+
     /// Returns the store that does not make anybody wait.
     #[must_use]
     pub fn beneath(&self) -> &'s S {

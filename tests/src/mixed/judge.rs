@@ -7,7 +7,7 @@ use ipam_core::check::{Finding, Rule, check};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::{Kv, Revision};
 use ipam_core::model::key::{self, Named};
-use ipam_core::model::{Attributes, Block, HandleId, IpPool, ResourceKind, Timestamp};
+use ipam_core::model::{Attributes, Block, HandleId, IpPool, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{HandleTarget, ReadAll, Release, Snapshot};
 use ipam_core::pool::Pool;
 use ipam_etcd::{Store, drive};
@@ -96,12 +96,21 @@ impl State {
 
     /// Says whether a pool of the family has an address that nobody holds.
     pub(super) fn has_room(&self, family: Family) -> bool {
+        self.has_block(family, |block| block.count_free(|_| true) > 0)
+    }
+
+    /// Says whether a host has such an address in a block of its own, or in one that does not exist.
+    pub(super) fn has_own_room(&self, family: Family, host: &str) -> bool {
+        let owner = Owner::Host(host.to_owned());
+        self.has_block(family, |block| block.is_affine_to(&owner) && block.count_free(|_| true) > 0)
+    }
+
+    /// Says whether the pools of the family have a block that does not exist, or is wanted.
+    fn has_block(&self, family: Family, wanted: impl Fn(&Block) -> bool) -> bool {
         self.pools.iter().filter(|pool| pool.family() == family).any(|pool| {
             let mut cidrs = (0..pool.block_count())
                 .filter_map(|index| pool.cidr.block_at(pool.block_prefix, index));
-            cidrs.any(|cidr| {
-                self.blocks.get(&cidr).is_none_or(|block| block.count_free(|_| true) > 0)
-            })
+            cidrs.any(|cidr| self.blocks.get(&cidr).is_none_or(&wanted))
         })
     }
 }
@@ -181,13 +190,15 @@ pub(super) async fn judge<S: Store>(
 fn complaint(state: &State, case: Case<'_>) -> Option<String> {
     let failure = case.outcome.failure.as_ref().filter(|_| !case.has_crashed)?;
     let is_full = failure.contains("No IPs available") && !state.has_room(Family::V4);
+    let is_full_here =
+        failure.contains("strict affinity enabled") && !state.has_own_room(Family::V4, HOST);
     // Calico means to try again and does not, because it looks for another type of error.
     let has_lost_claim = matches!(case.scene.operation, Operation::AddAddress(_))
         && *case.ours == Ours::ClaimElsewhere
         && failure.contains("is claimed by another owner");
     // Whoever draws from a pool that goes may find it gone, or its claim; so it is when stock Calico deletes it.
     let has_lost_pool = *case.ours == Ours::DeletePool;
-    let is_explained = is_full || has_lost_claim || has_lost_pool;
+    let is_explained = is_full || is_full_here || has_lost_claim || has_lost_pool;
     (!is_explained).then(|| format!("the stock operation failed: {failure}"))
 }
 

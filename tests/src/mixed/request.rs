@@ -129,12 +129,12 @@ impl<S: Store> Run<'_, S> {
             told: reply.addresses.iter().map(|given| (handle.to_owned(), given.ip)).collect(),
             ..Reply::default()
         };
-        self.drive(&request, told, &families).await
+        self.drive(&request, told, Some(host)).await
     }
 
     async fn release(&self, handle: &str) -> Reply {
         let request = Release { targets: vec![HandleTarget::all(id(handle))] };
-        self.drive(&request, |released| Reply { released, ..Reply::default() }, &[]).await
+        self.drive(&request, |released| Reply { released, ..Reply::default() }, None).await
     }
 
     async fn release_address(&self, ip: IpAddr) -> Reply {
@@ -144,31 +144,31 @@ impl<S: Store> Run<'_, S> {
             released: reply.released.iter().map(|(ip, _)| *ip).collect(),
             ..Reply::default()
         };
-        self.drive(&request, released, &[]).await
+        self.drive(&request, released, None).await
     }
 
     async fn claim(&self, host: &str) -> Reply {
         let cidr: Cidr = self.scene.block;
         let request = ClaimBlocks { cidr, owner: Owner::Host(host.to_owned()) };
-        self.drive(&request, |_| Reply::default(), &[]).await
+        self.drive(&request, |_| Reply::default(), None).await
     }
 
     async fn delete_pool(&self) -> Reply {
         let request = DeletePool { name: self.scene.pool.to_owned() };
-        self.drive(&request, |_| Reply::default(), &[]).await
+        self.drive(&request, |_| Reply::default(), None).await
     }
 
-    /// Carries a request out; `families` are those in which it needs an address.
+    /// Carries a request out; `host` is the node on which it needs addresses.
     async fn drive<R: Request>(
         &self,
         request: &R,
         told: impl FnOnce(R::Reply) -> Reply,
-        families: &[Family],
+        host: Option<&str>,
     ) -> Reply {
         match drive(self.store, request, self.clock.now(), DEADLINE).await {
             Ok(driven) => told(driven.reply),
             Err(DriveError::Refused(refusal)) => {
-                let wrongly = self.is_wrong(&refusal, families).await;
+                let wrongly = self.is_wrong(&refusal, host.unwrap_or_default()).await;
                 Reply { refused: Some(refusal.to_string()), wrongly, ..Reply::default() }
             }
             Err(error) => {
@@ -180,12 +180,20 @@ impl<S: Store> Run<'_, S> {
 
     /// Says why a refusal fits neither what is stored at this moment, nor what was when the request began: it may have
     /// read either.
-    async fn is_wrong(&self, refusal: &Refusal, families: &[Family]) -> Option<String> {
+    async fn is_wrong(&self, refusal: &Refusal, host: &str) -> Option<String> {
         let now = judge::read(self.store.beneath()).await;
+        let families = self.scene.operation.families();
         let is_full = |state: &State| families.iter().any(|family| !state.has_room(*family));
+        // Unlike stock Calico we leave empty blocks to their owners.
+        let is_full_here =
+            |state: &State| families.iter().any(|family| !state.has_own_room(*family, host));
+        // Known fault, see the test `stale_refusal`: what is read at two moments may never have been true at once.
+        let reads_apart = self.store.pauses();
         let fits = |state: &State| {
             (matches!(refusal, Refusal::PoolInUse { .. }) && state.is_in_use(self.scene.pool))
                 || (matches!(refusal, Refusal::Exhausted { .. }) && is_full(state))
+                || (matches!(refusal, Refusal::StrictAffinity { .. })
+                    && (is_full_here(state) || reads_apart))
         };
         let is_right = fits(&now) || fits(&State::of(self.before.clone()));
         (!is_right).then(|| "nothing stored explains the refusal".to_owned())

@@ -296,6 +296,12 @@ fn configured() -> Vec<Scene> {
         .config(&strict)
         .own("n1", "10.0.0.8")
         .done(),
+        sketch("taking an empty block back, with strict affinity", v4())
+            .pools(&[(POOL, "10.0.0.8/29", 30)])
+            .config(&strict)
+            .claim("n2", X)
+            .own("n3", "10.0.0.12")
+            .done(),
         sketch("a DEL, with a cooldown", Operation::Del)
             .config(&cooling)
             .own("n1", "10.0.0.9")
