@@ -8,9 +8,12 @@
 
 pub mod binaries;
 pub mod etcd;
+pub mod interleave;
+pub mod mixed;
 pub mod parsers;
 pub mod plugin;
 pub mod replay;
 pub mod source;
 pub mod sqlite;
+pub mod stock;
 pub mod world;

@@ -27,6 +27,12 @@ pub enum Aspect {
     Deleted,
     /// The value of a key.
     Value,
+    /// What is printed, to the letter.
+    Printed,
+    /// How often a key was written.
+    Version,
+    /// In which order keys were written, and how many writes lie between them.
+    Revision,
 }
 
 /// In what a step came out differently.
@@ -44,18 +50,18 @@ pub struct Difference {
 /// The addresses that were given, or why there are none.
 pub(super) type Answer = Result<Vec<String>, Failure>;
 /// Every key of a store.
-pub(super) type Keys = BTreeMap<Key, Kv>;
+pub(crate) type Keys = BTreeMap<Key, Kv>;
 
 /// The two runs that are compared: the recorded one and the one here.
 #[derive(Debug, Default)]
-pub(super) struct Runs {
+pub(crate) struct Runs {
     theirs: Normaliser,
     ours: Normaliser,
 }
 
 impl Runs {
     /// Notes a step whose changes were taken over as they are.
-    pub(super) fn note(&mut self, step: &Step) {
+    pub(crate) fn note(&mut self, step: &Step) {
         for put in &step.put {
             self.theirs.value(&put.key, put.value.as_bytes());
             self.ours.adopt(&self.theirs, &put.key);
@@ -64,7 +70,7 @@ impl Runs {
     }
 
     /// Compares every change that a step made to the store.
-    pub(super) fn changes(
+    pub(crate) fn changes(
         &mut self,
         step: &Step,
         before: &Keys,
@@ -137,7 +143,12 @@ pub(super) fn untouched(before: &Keys, after: &Keys) -> Result<(), Difference> {
     equal(Aspect::Untouched, before, after)
 }
 
-fn equal<T: PartialEq + Debug>(aspect: Aspect, recorded: &T, here: &T) -> Result<(), Difference> {
+/// Compares what was recorded with what came of it here.
+pub(crate) fn equal<T: PartialEq + Debug>(
+    aspect: Aspect,
+    recorded: &T,
+    here: &T,
+) -> Result<(), Difference> {
     if recorded == here {
         return Ok(());
     }

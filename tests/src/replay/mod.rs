@@ -12,6 +12,7 @@ mod run;
 
 pub use calico::{BadInput, Call, printed};
 pub use compare::{Aspect, Difference};
+pub(crate) use compare::{Keys, Runs, equal};
 pub use meaning::{Failure, is_same};
 pub use normal::Normaliser;
 pub use recording::{Put, Recording, RecordingError, Step};

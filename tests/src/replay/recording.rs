@@ -47,6 +47,14 @@ pub struct Put {
     pub key: String,
     /// The value.
     pub value: String,
+    /// The revision that created the key.
+    #[serde(rename = "create")]
+    pub create_revision: u64,
+    /// The revision that wrote the value.
+    #[serde(rename = "mod")]
+    pub mod_revision: u64,
+    /// How often the key was written since its creation.
+    pub version: u64,
 }
 
 /// Why a recording cannot be replayed.

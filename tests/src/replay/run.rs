@@ -128,7 +128,7 @@ impl<S: Store> Replay<'_, S> {
 
     /// Takes over what a step of another program changed.
     async fn load(&mut self, step: &Step) -> Result<(), StoreError> {
-        let put = |Put { key, value }: &Put| {
+        let put = |Put { key, value, .. }: &Put| {
             let value = value.clone().into_bytes();
             Op::Put { key: key.clone(), value }
         };

@@ -1,0 +1,98 @@
+//! Our own operations between any two requests of a stock node's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use ipam_etcd::embedded::{Create, EmbeddedStore};
+use ipam_etcd::{ModelStore, Store};
+use ipam_tests::mixed::{Depth, Explored, Ours, Scene, alone, explore, scenes};
+
+/// Explores scenes on stores that `fresh` makes, and shows every run that breaks a promise.
+fn explore_all<S: Store>(
+    scenes: &[Scene],
+    ours: &[Ours],
+    depth: Depth,
+    fresh: impl Fn() -> S,
+) -> Explored {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (mut total, mut broken) = (Explored::default(), Vec::new());
+    for scene in scenes {
+        for ours in ours {
+            match runtime.block_on(explore(scene, ours, depth, &fresh)) {
+                Ok(explored) => total = total + explored,
+                Err(runs) => broken.extend(runs),
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} runs break a promise:\n{}", broken.len(), broken.join("\n"));
+    total
+}
+
+#[test]
+fn nothing_is_lost_between_any_two_requests_of_a_stock_node() {
+    let explored = explore_all(&scenes(), &Ours::ALL, Depth::AtOnce, ModelStore::default);
+    assert!(explored.runs > 6_000 && explored.replies[0] > 5_000, "{explored:?}");
+    assert!(explored.stock[0] > 3_500 && explored.stock[1] > 2_000, "{explored:?}");
+}
+
+/// Half of the scenes each, so that the two run side by side.
+#[test]
+fn nothing_is_lost_if_we_read_before_and_write_after_a_stock_node_does() {
+    let scenes = scenes();
+    let explored = explore_all(&scenes[..11], &Ours::ALL, Depth::Split, ModelStore::default);
+    assert!(explored.runs > 5_000 && explored.replies[0] > 4_500, "{explored:?}");
+}
+
+#[test]
+fn nothing_is_lost_if_we_read_before_and_write_after_a_stock_node_does_in_other_scenes() {
+    let scenes = scenes();
+    let explored = explore_all(&scenes[11..], &Ours::ALL, Depth::Split, ModelStore::default);
+    assert!(explored.runs > 5_000 && explored.replies[0] > 4_500, "{explored:?}");
+}
+
+/// How often a stock node asks a store, and how many of these requests write: as it was measured next to a real one, or
+/// counted in Calico's source.
+const REQUESTS: [(&str, usize, usize); 12] = [
+    ("an own block", 10, 2),
+    ("a fresh claim", 15, 6),
+    ("dual stack, own blocks", 20, 4),
+    ("dual stack, fresh claims", 30, 12),
+    ("borrowing", 10, 2),
+    ("taking an empty block back", 20, 9),
+    ("a pending claim without a block", 14, 5),
+    ("a pending claim on a block in use", 13, 5),
+    ("one address of an own block", 6, 2),
+    ("one address, fresh claim", 10, 5),
+    ("a DEL", 9, 2),
+    ("a DEL of both families", 15, 4),
+];
+
+#[test]
+fn a_stock_node_asks_as_often_as_was_measured() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let scenes = scenes();
+    for (name, calls, writes) in REQUESTS {
+        let scene = scenes.iter().find(|scene| scene.name == name).unwrap();
+        let made = runtime.block_on(alone(scene, &ModelStore::default()));
+        assert_eq!((made.calls, made.writes.len()), (calls, writes), "{name}: {made:?}");
+    }
+}
+
+/// The exploration asks nothing of a store but the trait.
+#[test]
+fn one_scene_on_the_embedded_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    let fresh = || {
+        number.set(number.get() + 1);
+        let path = folder.path().join(format!("{}.db", number.get()));
+        EmbeddedStore::open(&path, Create::IfMissing, std::time::Duration::from_secs(10)).unwrap()
+    };
+    let ours = [Ours::AssignHere, Ours::ReleaseSameHandle];
+    let explored = explore_all(&scenes()[1..2], &ours, Depth::AtOnce, fresh);
+    assert!(explored.runs > 25, "{explored:?}");
+}
