@@ -92,8 +92,9 @@ pub async fn drive<S: Store, R: Request>(
 ///
 /// - A conflict (somebody else was faster) is not an error: the failed transaction has read the changed values, and the
 ///   request is planned again with them.
-/// - What was remembered only ever leads to a transaction, which proves all of it or fails and reads it anew. An answer or
-///   a refusal counts only when it was planned from reads of which none is older than the last conflict.
+/// - What was remembered only ever leads to a transaction, which proves all of it or fails and reads it anew.
+/// - A refusal counts only when it was planned from reads of one moment, none older than the last conflict; after pages of
+///   a long survey, which cannot be read at once, from those.
 /// - When nobody knows whether a transaction was applied, the *same* transaction is sent again. It is atomic and
 ///   compares everything that it depends on, so if the first one was applied, the second fails and shows our own
 ///   values. A different transaction is sent only after looking at them.
@@ -113,13 +114,15 @@ pub async fn drive_from<S: Store, R: Request>(
         match step(request, &call.view, now) {
             Step::Done(reply) if !call.view.is_recalled() => return Ok(call.driven(reply)),
             Step::Done(_) => call.start_over()?,
-            Step::Refused(refusal) if call.is_fresh => {
-                return Err(DriveError::Refused(refusal));
-            }
-            Step::Refused(refusal) => {
+            Step::Refused(refusal) if !call.is_fresh => {
                 debug!(%refusal, "refused by old reads, reading again");
                 call.start_over()?;
             }
+            Step::Refused(refusal) if call.is_of_many_moments() => {
+                debug!(%refusal, "refused by reads of several moments, reading all at once");
+                call.read_at_once().await?;
+            }
+            Step::Refused(refusal) => return Err(DriveError::Refused(refusal)),
             Step::Read(reads) => call.read(reads).await?,
             Step::Note(note) => call.view.note(note.walk, note.waypoint, &note.forget),
             Step::Commit { txn, reply } => {
@@ -145,6 +148,9 @@ struct Call<'s, S> {
     view: View,
     /// Whether everything in the view was read after the last conflict.
     is_fresh: bool,
+    /// What was read since then, and in how many rounds.
+    reads: Vec<Read>,
+    rounds: u32,
     /// The key whose value in the view proves what a later call may begin with.
     witness: Option<String>,
     has_written: bool,
@@ -164,6 +170,8 @@ impl<'s, S: Store> Call<'s, S> {
             deadline,
             is_fresh: !view.is_recalled(),
             view,
+            reads: Vec::new(),
+            rounds: 0,
             witness: None,
             has_written: false,
             round_trips: 0,
@@ -192,7 +200,20 @@ impl<'s, S: Store> Call<'s, S> {
     fn start_over(&mut self) -> Result<(), DriveError> {
         self.view = View::default();
         self.is_fresh = true;
+        self.reads.clear();
+        self.rounds = 0;
         self.check_limit(self.left().is_zero(), "the deadline was", "")
+    }
+
+    /// Says whether the view holds reads of several moments that can be read again at one.
+    fn is_of_many_moments(&self) -> bool {
+        self.rounds > 1 && self.reads.len() <= Txn::OPS_MAX
+    }
+
+    async fn read_at_once(&mut self) -> Result<(), DriveError> {
+        let reads = std::mem::take(&mut self.reads);
+        self.start_over()?;
+        self.read(reads).await
     }
 
     async fn read(&mut self, reads: Vec<Read>) -> Result<(), DriveError> {
@@ -204,6 +225,8 @@ impl<'s, S: Store> Call<'s, S> {
             &key,
         )?;
         self.check_limit(self.left().is_zero(), "the deadline was", &key)?;
+        self.rounds += 1;
+        self.reads.extend_from_slice(&reads);
         let txns: Vec<Txn> =
             reads.chunks(Txn::OPS_MAX).map(|chunk| Txn::read(chunk.iter().cloned())).collect();
         self.round_trips += 1;
@@ -235,6 +258,8 @@ impl<'s, S: Store> Call<'s, S> {
         let was_recalled = self.view.is_recalled();
         if was_recalled {
             self.view = View::default();
+            self.reads.clone_from(&txn.otherwise);
+            self.rounds = 1;
         }
         self.view.absorb_txn(txn, &reply);
         if was_unknown && (shows_own_writes(txn, &self.view) || came_true(&self.view)) {

@@ -36,12 +36,9 @@ fn store() -> ModelStore {
     store
 }
 
-/// Known fault: between our two reads, a stock process of the same node claims the only block. The first read shows no
-/// claim of ours and the second one that the block exists, so the request is refused, although the node could have
-/// claimed the block at first and has room in it at the end. Only a conflict makes the driver read anew, and there was
-/// none. Once that is put right, this test fails, and its second attribute goes.
+/// Between our two reads, a stock process of the same node claims the only block. The first read shows no claim of ours
+/// and the second one that the block exists: neither of the two moments is one in which the node has no room.
 #[test]
-#[should_panic(expected = "strict affinity forbids to borrow")]
 fn what_was_read_at_two_moments_is_read_anew_before_it_refuses() {
     let (store, clock) = (store(), Clock::starting_at(NOW_NANOS));
     let conf = json!({

@@ -7,7 +7,7 @@ use crate::model::{Binding, Block, IpPool, Owner, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 
-use super::facts::{cluster_key, refuse_if_locked};
+use super::facts::{cluster_key, read_config, refuse_if_locked};
 use super::{Outcome, Planned, Request};
 
 /// How many empty blocks go in one transaction: each takes two compares and two deletions.
@@ -27,10 +27,10 @@ impl Request for DeletePool {
     /// Whether the pool is gone; otherwise it is off, and the request must be made again.
     type Reply = bool;
 
-    fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<bool>> {
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<bool>> {
         let (pool_key, mark_key) =
             (key::resource(ResourceKind::IpPool, &self.name), key::pool_mark(&self.name));
-        let keys = [pool_key.clone(), mark_key.clone(), cluster_key()];
+        let keys = [pool_key.clone(), mark_key.clone(), cluster_key(), key::CONFIG.to_owned()];
         let bindings = Range::prefix(key::bindings());
         let reads = keys.into_iter().map(Range::key).chain([bindings]).map(Read::values);
         lookup.require(reads)?;
@@ -40,7 +40,7 @@ impl Request for DeletePool {
         let mut stored = IpPool::decode(&pool_key, &kv.value)?;
         self.refuse_bound(lookup)?;
         let empty = match Pool::read(&stored, false) {
-            Some(pool) => self.empty_blocks(lookup, &pool)?,
+            Some(pool) => self.empty_blocks(lookup, &pool, now)?,
             None => Vec::new(),
         };
         let (now, later) = empty.split_at(empty.len().min(BLOCKS_AT_ONCE));
@@ -74,17 +74,23 @@ impl DeletePool {
         Err(Refusal::PoolBound { pool: self.name.clone(), namespaces }.into())
     }
 
-    /// Returns the empty blocks of the pool; refuses where an address is held.
+    /// Returns the empty blocks of the pool as an allocator sees them now; refuses where an address is held.
     ///
     /// The blocks of the family are scanned as a guard, so that a block that appears meanwhile is a conflict.
-    fn empty_blocks(&self, lookup: &mut Lookup<'_>, pool: &Pool) -> Planned<Vec<Block>> {
+    fn empty_blocks(
+        &self,
+        lookup: &mut Lookup<'_>,
+        pool: &Pool,
+        now: Timestamp,
+    ) -> Planned<Vec<Block>> {
+        let cooldown = read_config(lookup)?.ip_cooldown_seconds;
         let (mut empty, mut addresses, mut blocks) = (Vec::new(), 0, 0);
         for kv in lookup.scan(&Range::prefix(key::blocks(pool.family())))? {
             let inside = |cidr: &Cidr| pool.cidr.covers(cidr);
             if !matches!(key::parse(&kv.key), Some(key::Named::Block(cidr)) if inside(&cidr)) {
                 continue;
             }
-            let block = Block::decode(&kv.key, &kv.value)?;
+            let block = Block::decode(&kv.key, &kv.value)?.collected(now, cooldown);
             if block::is_empty(&block) {
                 empty.push(block);
             } else {

@@ -184,16 +184,13 @@ impl<S: Store> Run<'_, S> {
         let now = judge::read(self.store.beneath()).await;
         let families = self.scene.operation.families();
         let is_full = |state: &State| families.iter().any(|family| !state.has_room(*family));
-        // Unlike stock Calico we leave empty blocks to their owners.
+        // Empty blocks are left to their owners while they are new.
         let is_full_here =
             |state: &State| families.iter().any(|family| !state.has_own_room(*family, host));
-        // Known fault, see the test `stale_refusal`: what is read at two moments may never have been true at once.
-        let reads_apart = self.store.pauses();
         let fits = |state: &State| {
             (matches!(refusal, Refusal::PoolInUse { .. }) && state.is_in_use(self.scene.pool))
                 || (matches!(refusal, Refusal::Exhausted { .. }) && is_full(state))
-                || (matches!(refusal, Refusal::StrictAffinity { .. })
-                    && (is_full_here(state) || reads_apart))
+                || (matches!(refusal, Refusal::StrictAffinity { .. }) && is_full_here(state))
         };
         let is_right = fits(&now) || fits(&State::of(self.before.clone()));
         (!is_right).then(|| "nothing stored explains the refusal".to_owned())
