@@ -129,12 +129,14 @@ pub enum Fault {
         source: io::Error,
     },
     /// A file of certificates or keys holds something else.
-    #[error("the {what} in {place} is not in the form PEM: it must hold a line -----BEGIN …-----")]
+    #[error("{place} holds no {what} in PEM: it must have a line -----BEGIN {label}-----")]
     NoPem {
         /// What it should hold.
         what: &'static str,
         /// Where it is.
         place: String,
+        /// How that begins.
+        label: &'static str,
     },
     /// Certificate or key cannot be used.
     #[error(
@@ -366,12 +368,27 @@ impl Fault {
     }
 }
 
-/// Finds what a server said by TLS. The layers in between keep only its text.
+/// What a server says by TLS of a client's certificate, before it takes anything from that client.
+const ALERTS: [&str; 10] = [
+    "AccessDenied",
+    "BadCertificate",
+    "CertificateExpired",
+    "CertificateRequired",
+    "CertificateRevoked",
+    "CertificateUnknown",
+    "DecryptError",
+    "HandshakeFailure",
+    "UnknownCA",
+    "UnsupportedCertificate",
+];
+
+/// Finds what a server said by TLS of our certificate. The layers in between keep only its text.
 fn alert(error: &(dyn Error + 'static)) -> Option<String> {
     chain(error).find_map(|error| {
         let text = error.to_string();
         let (_, alert) = text.split_once("received fatal alert: ")?;
-        Some(alert.chars().take_while(char::is_ascii_alphanumeric).collect())
+        let alert: String = alert.chars().take_while(char::is_ascii_alphanumeric).collect();
+        ALERTS.contains(&alert.as_str()).then_some(alert)
     })
 }
 

@@ -7,6 +7,7 @@
 mod connection;
 mod convert;
 mod fault;
+mod quota;
 mod race;
 mod token;
 
@@ -20,7 +21,8 @@ use tonic::{Code, Status};
 
 pub use fault::Fault;
 
-use connection::Connection;
+use connection::{Connection, connect};
+use quota::Doubt;
 use token::Token;
 
 use crate::settings::{Endpoint, EtcdSettings, Secret};
@@ -32,6 +34,10 @@ const ANSWER_MS_MIN: u64 = 500;
 const GRACE: Duration = Duration::from_millis(400);
 /// How often one call logs in again because its token is not accepted.
 const LOGINS_MAX: u32 = 2;
+/// How often a server is asked why it broke a connection.
+const KNOCKS_MAX: u32 = 20;
+/// More silences than this do not lengthen the wait any further.
+const SILENCES_MAX: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A store in an etcd cluster.
@@ -43,6 +49,7 @@ pub struct EtcdStore {
     silences: AtomicU32,
     /// Whether there ever was one.
     has_answered: AtomicBool,
+    doubt: Doubt,
 }
 
 /// The connection in use, and which endpoint is tried first for the next one.
@@ -79,6 +86,7 @@ impl EtcdStore {
             link: Mutex::new(Link { connection: None, next }),
             silences: AtomicU32::new(0),
             has_answered: AtomicBool::new(false),
+            doubt: Doubt::default(),
         }
     }
 
@@ -106,7 +114,6 @@ impl EtcdStore {
             };
             let fault = match self.attempt(&connection, txn, left()).await {
                 Attempt::Answered(reply) => {
-                    self.silences.store(0, Ordering::Relaxed);
                     self.has_answered.store(true, Ordering::Relaxed);
                     return Ok(reply);
                 }
@@ -125,6 +132,12 @@ impl EtcdStore {
             };
             self.leave(&connection).await;
             let is_first = !self.has_answered.load(Ordering::Relaxed);
+            if is_first
+                && txn.is_write()
+                && let Some(fault) = self.denial_behind(&fault, connection.at, left()).await
+            {
+                return Err(self.told(fault));
+            }
             let fault = if is_first { fault.before_any_answer(&self.settings) } else { fault };
             if txn.is_write() {
                 let source = fault.into();
@@ -139,9 +152,11 @@ impl EtcdStore {
     }
 
     async fn attempt(&self, connection: &Connection, txn: &Txn, left: Duration) -> Attempt {
-        let waits = self.patience().min(left);
+        let silences = self.silences.load(Ordering::Relaxed);
+        let waits = patience(silences).min(left);
+        let started = Instant::now();
         let mut kv = connection.kv.clone();
-        match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
+        let attempt = match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
             Ok(Ok(response)) => match convert::from_etcd(response) {
                 Some(reply) => Attempt::Answered(reply),
                 None => Attempt::Unknown(Fault::Foreign {
@@ -149,16 +164,71 @@ impl EtcdStore {
                     message: "it answers something else than was asked".to_owned(),
                 }),
             },
-            Ok(Err(etcd_client::Error::GRpcStatus(status))) => self.judge(connection, &status),
+            Ok(Err(etcd_client::Error::GRpcStatus(status))) => {
+                match self.judge(connection, &status) {
+                    Attempt::Failed(fault @ Fault::Full { .. }) if txn.is_write() => {
+                        self.doubt(connection, txn, fault, left).await
+                    }
+                    attempt => attempt,
+                }
+            }
             Ok(Err(error)) => Attempt::Unknown(Fault::Other {
                 endpoint: self.url(connection),
                 message: error.to_string(),
             }),
             Err(_) => {
-                self.silences.fetch_add(1, Ordering::Relaxed);
+                // Those that wait side by side are one silence.
+                self.silences.fetch_max(silences + 1, Ordering::Relaxed);
                 let waited_ms = u64::try_from(waits.as_millis()).unwrap_or(u64::MAX);
                 Attempt::Unknown(Fault::Silent { endpoint: self.url(connection), waited_ms })
             }
+        };
+        // Where answers are slow the next one needs as long.
+        if matches!(attempt, Attempt::Answered(_)) && started.elapsed() < patience(0) {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+        attempt
+    }
+
+    /// Finds out whether a connection broke because the server does not accept our certificate: it says so, and closes the
+    /// connection at once, so that what it says may be lost.
+    async fn denial_behind(&self, fault: &Fault, at: usize, left: Duration) -> Option<Fault> {
+        if self.settings.tls.is_none() || !matches!(fault, Fault::Broken { .. }) {
+            return None;
+        }
+        let started = Instant::now();
+        for _ in 0..KNOCKS_MAX {
+            let left = left.saturating_sub(started.elapsed());
+            let connection = connect(&self.settings, at, &self.token, left).await.ok()?;
+            match self.attempt(&connection, &Txn::default(), left).await {
+                Attempt::Failed(fault) => return fault.is_denial().then_some(fault),
+                Attempt::Unknown(Fault::Broken { .. }) => {}
+                Attempt::Answered(_) | Attempt::TokenRefused | Attempt::Unknown(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Finds out whether a write was applied that is said to have been refused for want of room.
+    async fn doubt(
+        &self,
+        connection: &Connection,
+        txn: &Txn,
+        fault: Fault,
+        left: Duration,
+    ) -> Attempt {
+        let Some(probe) = quota::probe(txn) else { return Attempt::Unknown(fault) };
+        let mut kv = connection.kv.clone();
+        let asked = kv.txn(convert::to_etcd(&probe));
+        let reply = match tokio::time::timeout(left, asked).await {
+            Ok(Ok(response)) => convert::from_etcd(response),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        match reply {
+            Some(reply) if reply.succeeded => Attempt::Failed(fault),
+            // That is what it would have been answered by now.
+            Some(reply) if self.doubt.was_known(txn) => Attempt::Answered(reply),
+            _ => Attempt::Unknown(fault),
         }
     }
 
@@ -222,11 +292,6 @@ impl EtcdStore {
         }
     }
 
-    fn patience(&self) -> Duration {
-        let silences = self.silences.load(Ordering::Relaxed).min(10);
-        Duration::from_millis(ANSWER_MS_MIN << silences)
-    }
-
     fn url(&self, connection: &Connection) -> String {
         self.settings.endpoints.get(connection.at).map(|e| e.url.clone()).unwrap_or_default()
     }
@@ -247,6 +312,11 @@ impl EtcdStore {
             StoreError::Unusable { store, source: fault.into() }
         }
     }
+}
+
+/// Returns how long an answer is waited for after so many silences.
+fn patience(silences: u32) -> Duration {
+    Duration::from_millis(ANSWER_MS_MIN << silences.min(SILENCES_MAX))
 }
 
 impl Store for EtcdStore {

@@ -120,13 +120,12 @@ fn a_file_is_no_pem() {
     let other = folder.path().join("other");
     fs::write(&other, [0x30, 0x82, 0x01, 0x00].repeat(20)).unwrap();
     for (settings, what) in [
-        (server.with_ca(Some(file(&other))), "CA certificate"),
-        (server.with_identity(&other, &ours.key), "certificate"),
-        (server.with_identity(&ours.certificate, &other), "key"),
+        (server.with_ca(Some(file(&other))), "CA certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----"),
+        (server.with_identity(&other, &ours.key), "certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----"),
+        (server.with_identity(&ours.certificate, &other), "key in PEM: it must have a line -----BEGIN PRIVATE KEY-----"),
     ] {
-        Broken::new(settings).called(&other, "FILE").says(&format!(
-            "unusable: etcd store E cannot be used: the {what} in FILE is not in the form PEM: it must hold a line -----BEGIN …-----",
-        ));
+        let broken = Broken::new(settings).called(&other, "FILE");
+        broken.says(&format!("unusable: etcd store E cannot be used: FILE holds no {what}"));
     }
 }
 
@@ -138,14 +137,24 @@ fn a_file_in_pem_holds_something_else() {
     let damaged = folder.path().join("damaged");
     fs::write(&damaged, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     for (settings, what) in [
-        (server.with_ca(Some(file(&ours.key))), "CA certificate in KEY"),
-        (server.with_ca(Some(file(&damaged))), "CA certificate in DAMAGED"),
-        (server.with_identity(&ours.key, &ours.key), "certificate in KEY"),
-        (server.with_identity(&ours.certificate, &ours.certificate), "key in CERTIFICATE"),
+        (
+            server.with_ca(Some(file(&ours.key))),
+            "KEY holds no CA certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            server.with_identity(&ours.key, &ours.key),
+            "KEY holds no certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            server.with_identity(&ours.certificate, &ours.certificate),
+            "CERTIFICATE holds no key in PEM: it must have a line -----BEGIN PRIVATE KEY-----",
+        ),
+        (server.with_ca(Some(file(&damaged))), "x"),
+        (server.with_identity(&damaged, &ours.key), "x"),
     ] {
         let broken = Broken::new(settings).called(&ours.key, "KEY");
         let broken = broken.called(&ours.certificate, "CERTIFICATE").called(&damaged, "DAMAGED");
-        broken.says(what);
+        broken.says(&format!("unusable: etcd store E cannot be used: {what}"));
     }
 }
 

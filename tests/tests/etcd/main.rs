@@ -17,13 +17,24 @@ mod requests;
 mod unknown;
 mod users;
 
-use std::future::Future;
+use std::future::{Future, pending};
+use std::sync::LazyLock;
+use std::thread;
 
 use ipam_etcd::settings::{Endpoint, EtcdSettings};
+use tokio::runtime::Handle;
 
-/// Runs a future to its end in this thread.
+/// A connection lives as long as the runtime that it was made in, so one thread runs one for all tests.
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    thread::spawn(move || runtime.block_on(pending::<()>()));
+    handle
+});
+
+/// Runs a future to its end.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    RUNTIME.block_on(future)
 }
 
 /// Describes a cluster that is reached in plain text without a user.

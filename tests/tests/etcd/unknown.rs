@@ -148,15 +148,14 @@ fn a_cut_anywhere_in_the_bytes_gives_one_address() {
 
 #[test]
 fn a_path_slower_than_anybody_waits_gives_one_address() {
-    let (late, none) = (Duration::from_millis(600), Duration::ZERO);
+    // A request is two pieces and a reply three, and a connection begins with some.
+    let (late, none) = (Duration::from_millis(200), Duration::ZERO);
     let world = World::new();
-    let delays = [(late, none), (none, late)];
-    for (at, (requests, replies)) in delays.into_iter().enumerate() {
-        for is_new_host in [false, true] {
-            let scene = Scene { families: &[Family::V4], replay: Replay::Again, is_new_host };
-            let name = format!("late-{at}-{is_new_host}");
-            world.add_and_del(&name, &scene, Fault::Delay { requests, replies });
-        }
+    for (name, requests, replies, is_new_host) in
+        [("requests", late, none, true), ("replies", none, late, false)]
+    {
+        let scene = Scene { families: &[Family::V4], replay: Replay::Again, is_new_host };
+        world.add_and_del(name, &scene, Fault::Delay { requests, replies });
     }
     world.assert_empty();
 }

@@ -112,15 +112,15 @@ fn a_token_that_has_expired_costs_one_login() {
 }
 
 #[test]
-fn a_server_that_forgot_everybody_costs_one_login() {
+fn a_server_that_was_restarted_costs_one_login_at_the_most() {
     let etcd = with_users(Options::default());
     let store = EtcdStore::new(as_user(one(etcd.endpoint()), "calico", PASSWORD), None);
     block_on(store.txn(&get("/calico/a"), DEADLINE)).unwrap();
     etcd.restart();
     block_on(store.txn(&get("/calico/a"), DEADLINE)).unwrap();
-    assert_eq!(logins(&etcd), 1);
     block_on(store.txn(&put("/calico/a", "b"), DEADLINE)).unwrap();
-    assert_eq!(logins(&etcd), 1);
+    // Tokens are in its log.
+    assert!(logins(&etcd) <= 1);
 }
 
 #[test]
