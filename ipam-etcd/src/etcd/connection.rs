@@ -92,7 +92,9 @@ fn dial(endpoint: &Endpoint, tls: Option<&TlsSettings>) -> Result<Dial, Fault> {
     let Some(tls) = tls else { return Ok(dial) };
     let mut config = ClientTlsConfig::new().domain_name(host(&endpoint.url));
     config = match &tls.ca {
-        Some(ca) => config.ca_certificate(Certificate::from_pem(read(ca, "CA certificate", CERTIFICATE)?)),
+        Some(ca) => {
+            config.ca_certificate(Certificate::from_pem(read(ca, "CA certificate", CERTIFICATE)?))
+        }
         None => config.with_native_roots(),
     };
     if let Some((certificate, key)) = &tls.identity {

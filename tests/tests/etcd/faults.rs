@@ -120,9 +120,18 @@ fn a_file_is_no_pem() {
     let other = folder.path().join("other");
     fs::write(&other, [0x30, 0x82, 0x01, 0x00].repeat(20)).unwrap();
     for (settings, what) in [
-        (server.with_ca(Some(file(&other))), "CA certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----"),
-        (server.with_identity(&other, &ours.key), "certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----"),
-        (server.with_identity(&ours.certificate, &other), "key in PEM: it must have a line -----BEGIN PRIVATE KEY-----"),
+        (
+            server.with_ca(Some(file(&other))),
+            "CA certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            server.with_identity(&other, &ours.key),
+            "certificate in PEM: it must have a line -----BEGIN CERTIFICATE-----",
+        ),
+        (
+            server.with_identity(&ours.certificate, &other),
+            "key in PEM: it must have a line -----BEGIN PRIVATE KEY-----",
+        ),
     ] {
         let broken = Broken::new(settings).called(&other, "FILE");
         broken.says(&format!("unusable: etcd store E cannot be used: FILE holds no {what}"));
@@ -149,8 +158,14 @@ fn a_file_in_pem_holds_something_else() {
             server.with_identity(&ours.certificate, &ours.certificate),
             "CERTIFICATE holds no key in PEM: it must have a line -----BEGIN PRIVATE KEY-----",
         ),
-        (server.with_ca(Some(file(&damaged))), "x"),
-        (server.with_identity(&damaged, &ours.key), "x"),
+        (
+            server.with_ca(Some(file(&damaged))),
+            "the certificate of E is signed by an authority that is not trusted here: name the right one as CA certificate",
+        ),
+        (
+            server.with_identity(&damaged, &ours.key),
+            "certificate and key cannot be used (invalid peer certificate: BadEncoding): check that they belong together and that the key has no passphrase",
+        ),
     ] {
         let broken = Broken::new(settings).called(&ours.key, "KEY");
         let broken = broken.called(&ours.certificate, "CERTIFICATE").called(&damaged, "DAMAGED");
