@@ -133,11 +133,8 @@ mod tests {
 
     use super::*;
 
-    fn decide(ipam: Value, top: Value, file: Value) -> String {
-        let object = |value: Value| match value {
-            Value::Object(object) => object,
-            _ => panic!("an object is needed"),
-        };
+    fn decide(ipam: &Value, top: &Value, file: &Value) -> String {
+        let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
         let (ipam, top, file) = (object(ipam), object(top), object(file));
         let places = Places {
             ipam: &ipam,
@@ -193,11 +190,7 @@ mod tests {
                 "Config field etcd_password of file /f is set without etcd_username; set both or neither",
             ),
         ] {
-            assert_eq!(
-                decide(ipam.clone(), top.clone(), file.clone()),
-                expected,
-                "{ipam} {top} {file}"
-            );
+            assert_eq!(decide(&ipam, &top, &file), expected, "{ipam} {top} {file}");
         }
     }
 }

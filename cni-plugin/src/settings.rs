@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::plan::PoolOrder;
 use ipam_core::pool::{AddressRules, Gateway, PoolList};
-use ipam_etcd::StoreSettings;
+use ipam_etcd::{CACHE_FOLDER, StoreSettings};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 use tracing::warn;
@@ -44,7 +44,7 @@ const OWN_FIELDS: [&str; 15] = [
     "annotation_interfaces",
 ];
 /// Fields that may stand at the top as well, where Calico has them.
-const SHARED_FIELDS: [&str; 14] = [
+const SHARED_FIELDS: [&str; 15] = [
     "datastore_type",
     "datastore_path",
     "etcd_endpoints",
@@ -59,6 +59,7 @@ const SHARED_FIELDS: [&str; 14] = [
     "timeout_ms",
     "ipam_lock_file",
     "lock_wait_ms",
+    "cache_folder",
 ];
 
 /// Fields at the top that runtimes write.
@@ -147,6 +148,15 @@ impl Fields {
     pub(crate) fn lock(&self) -> Result<(PathBuf, Duration), CniError> {
         let path = self.shared_text("ipam_lock_file")?.unwrap_or(LOCK_FILE);
         Ok((PathBuf::from(path), self.milliseconds("lock_wait_ms", WAIT_MS_DEFAULT)?))
+    }
+
+    /// Returns where this node keeps what it remembers of a cluster.
+    pub(crate) fn cache_folder(&self) -> Result<PathBuf, CniError> {
+        match self.shared_text("cache_folder")?.map(Path::new) {
+            None => Ok(PathBuf::from(CACHE_FOLDER)),
+            Some(path) if path.is_absolute() => Ok(path.to_owned()),
+            Some(_) => Err(invalid("cache_folder", "must be an absolute path")),
+        }
     }
 
     fn milliseconds(&self, name: &'static str, default: u64) -> Result<Duration, CniError> {

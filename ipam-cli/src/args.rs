@@ -1,14 +1,14 @@
 //! What the command line may say, and nothing of what it means.
 
+mod globals;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use ipam_etcd::StoreSettings;
 
-use crate::connect::{self, STORE_DEFAULT};
-use crate::render::Format;
+pub(crate) use globals::Globals;
 
 /// Keeps workloads inside the IP ranges that firewalls know.
 #[derive(Clone, Debug, Parser)]
@@ -30,42 +30,6 @@ pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Above the options that hold for every command.
-const GLOBAL: &str = "Options of every command";
-
-/// What holds for every command.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Globals {
-    /// Which store: `embedded`, or `embedded:PATH`.
-    #[arg(
-        long,
-        global = true, help_heading = GLOBAL,
-        env = "RINGFENCE_STORE",
-        value_name = "STORE",
-        default_value = STORE_DEFAULT,
-        value_parser = connect::parse_store
-    )]
-    pub(crate) store: StoreSettings,
-    /// How to show what is told.
-    #[arg(short, long, global = true, help_heading = GLOBAL, value_enum, default_value_t)]
-    pub(crate) output: Format,
-    /// How long to wait for the store, in seconds.
-    #[arg(
-        long,
-        global = true, help_heading = GLOBAL,
-        value_name = "SECONDS",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u64).range(1..=3600)
-    )]
-    pub(crate) timeout: u64,
-    /// Print data and errors only.
-    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Tell each step on standard error; twice for more.
-    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 /// What to do.
@@ -107,6 +71,9 @@ pub(crate) enum Command {
     /// Write the ranges of pools in the words of a firewall.
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(ExportCommand),
+    /// Show the settings of the datastore.
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(ConfigCommand),
     /// Tell the version of this program.
     #[command(after_help = "Examples:\n  ringfence version\n  ringfence version -o json")]
     Version,
@@ -160,6 +127,26 @@ const EXPORT_EXAMPLES: &str = "Examples:
   ringfence export plain legacy-fin --out /srv/feed/fin.txt
   ringfence export nft legacy-fin --table legacy_fw --name fin | nft -f -
   ringfence export plain legacy-fin --exact";
+
+const CONFIG_EXAMPLES: &str = "Examples:
+  ringfence config view --origin
+  ringfence config view -c /etc/calico/calicoctl.cfg -o json";
+
+/// What to do with settings.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show every setting of the datastore and which store results, without asking the store.
+    #[command(after_help = CONFIG_EXAMPLES)]
+    View(ConfigView),
+}
+
+/// How to show settings.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigView {
+    /// Tell where each value comes from.
+    #[arg(long)]
+    pub(crate) origin: bool,
+}
 
 /// What to do with pools.
 #[derive(Clone, Debug, Subcommand)]
@@ -501,6 +488,7 @@ mod tests {
             EXPLAIN_EXAMPLES,
             RELEASE_EXAMPLES,
             EXPORT_EXAMPLES,
+            CONFIG_EXAMPLES,
         ]
         .iter()
         .flat_map(|examples| examples.lines().skip(1))

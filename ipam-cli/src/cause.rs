@@ -5,8 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use ipam_core::refusal::Refusal;
-use ipam_etcd::{DriveError, StoreError};
+use ipam_etcd::{DriveError, SettingsError, StoreError};
 
+use crate::api_config::ApiConfigError;
 use crate::manifest::ManifestError;
 use crate::netconf::NetConfError;
 
@@ -44,6 +45,31 @@ pub(crate) enum Cause {
     /// A network configuration cannot be understood.
     #[error(transparent)]
     NetConf(Box<NetConfError>),
+    /// A file with settings cannot be read.
+    #[error("{} cannot be read", path.display())]
+    SettingsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file that should hold a password is empty.
+    #[error("{} holds no password", path.display())]
+    NoPassword {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file with settings cannot be understood.
+    #[error("{} cannot be understood", path.display())]
+    ApiConfig {
+        /// The file.
+        path: PathBuf,
+        /// The mistake.
+        source: Box<ApiConfigError>,
+    },
+    /// The settings name no store.
+    #[error(transparent)]
+    Settings(SettingsError),
     /// The store did not do it.
     #[error(transparent)]
     Store(StoreError),
@@ -178,6 +204,12 @@ impl From<DriveError> for Cause {
 impl From<Refusal> for Cause {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<SettingsError> for Cause {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(error)
     }
 }
 

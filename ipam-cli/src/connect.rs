@@ -1,4 +1,4 @@
-//! Which store is used, and how it is asked.
+//! How a store is asked.
 
 use std::time::Duration;
 
@@ -12,20 +12,6 @@ use tracing::debug;
 
 use crate::cause::Cause;
 use crate::render::{Item, Report, Stamp, Warning};
-
-/// The store that is used when nothing else is said.
-pub(crate) const STORE_DEFAULT: &str = "embedded";
-
-/// Reads the name of a store: `embedded`, or `embedded:PATH`.
-///
-/// An empty name says nothing, like a variable that was never set.
-pub(crate) fn parse_store(text: &str) -> Result<StoreSettings, String> {
-    match text.split_once(':') {
-        None if text.is_empty() || text == STORE_DEFAULT => Ok(StoreSettings::embedded(None)),
-        Some((STORE_DEFAULT, path)) if !path.is_empty() => Ok(StoreSettings::embedded(Some(path))),
-        _ => Err("a store is \"embedded\" or \"embedded:PATH\"".to_owned()),
-    }
-}
 
 /// A store that is ready to be asked.
 #[derive(Debug)]
@@ -58,7 +44,7 @@ impl Connection {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Self, Cause> {
-        let store = settings.open(create, deadline)?;
+        let store = settings.open(create, deadline, None)?;
         debug!(store = store.name(), "opened");
         Ok(Self { store, deadline, now })
     }
@@ -119,32 +105,4 @@ impl Reading {
 fn unreadable(error: &DecodeError) -> Warning {
     let message = format!("the value of {} is left out: it cannot be understood", error.key());
     Warning { code: "RF-W0201", message }
-}
-
-#[cfg(test)]
-mod tests {
-    use ipam_etcd::EMBEDDED_PATH;
-
-    use super::*;
-
-    #[test]
-    fn a_store_is_named_by_kind_and_path() {
-        for (text, path) in [
-            ("embedded", Some(EMBEDDED_PATH)),
-            ("", Some(EMBEDDED_PATH)),
-            ("embedded:/x/y.db", Some("/x/y.db")),
-            ("embedded:a:b", Some("a:b")),
-            ("embedded:", None),
-            ("etcd", None),
-            ("etcd:http://127.0.0.1:2379", None),
-            ("/x/y.db", None),
-            ("Embedded", None),
-        ] {
-            assert_eq!(
-                parse_store(text).ok(),
-                path.map(|path| StoreSettings::embedded(Some(path))),
-                "{text}"
-            );
-        }
-    }
 }

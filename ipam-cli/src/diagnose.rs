@@ -55,6 +55,10 @@ fn what(task: &str, cause: &Cause) -> String {
         | Cause::File { .. }
         | Cause::Manifest(_)
         | Cause::NetConf(_)
+        | Cause::SettingsFile { .. }
+        | Cause::NoPassword { .. }
+        | Cause::ApiConfig { .. }
+        | Cause::Settings(_)
         | Cause::Store(_)
         | Cause::GaveUp(_)
         | Cause::Refused(_)
@@ -77,6 +81,16 @@ fn how(cause: &Cause, code: &str) -> String {
         Cause::Manifest(_) => "correct the manifest; nothing of it was stored".to_owned(),
         Cause::NetConf(_) => {
             "correct the network configuration; the plugin would refuse it too".to_owned()
+        }
+        Cause::SettingsFile { .. } => {
+            "name a file that you may read; --config /dev/null reads no settings".to_owned()
+        }
+        Cause::NoPassword { .. } => "write the password into it, and nothing else".to_owned(),
+        Cause::ApiConfig { path, .. } => {
+            format!("correct {}, or name another file with --config", path.display())
+        }
+        Cause::Settings(_) => {
+            "see what is set, and where: ringfence config view --origin".to_owned()
         }
         Cause::Store(error) => of_store(error, code).to_owned(),
         Cause::GaveUp(_) => "try again when there is less going on, or raise --timeout".to_owned(),

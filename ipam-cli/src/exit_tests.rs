@@ -7,9 +7,10 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::DecodeError;
 use ipam_core::refusal::{Forbidden, PoolFault};
 use ipam_core::selector::Selector;
-use ipam_etcd::DriveError;
+use ipam_etcd::{DriveError, SettingsError};
 
 use super::*;
+use crate::api_config::ApiConfigError;
 use crate::cause::UsageError;
 use crate::diagnose::Diagnosis;
 use crate::manifest::ManifestError;
@@ -37,6 +38,7 @@ fn not_found() -> io::Error {
 fn own() -> Vec<Row> {
     let exhausted =
         DriveError::Exhausted { limit: "x", round_trips: 1, elapsed_ms: 1, key: text() };
+    let several = ApiConfigError::Several { documents: 2 };
     vec![
         (Cause::CommandLine { message: text(), tip: None }, 2, "RF-E0101"),
         (UsageError::Network { given: text() }.into(), 2, "RF-E0102"),
@@ -44,6 +46,10 @@ fn own() -> Vec<Row> {
         (Cause::File { path: PathBuf::new(), source: not_found() }, 2, "RF-E0104"),
         (ManifestError::Empty.into(), 2, "RF-E0105"),
         (NetConfError::NoIpam.into(), 2, "RF-E0106"),
+        (Cause::SettingsFile { path: PathBuf::new(), source: not_found() }, 2, "RF-E0107"),
+        (Cause::NoPassword { path: PathBuf::new() }, 2, "RF-E0108"),
+        (Cause::ApiConfig { path: PathBuf::new(), source: several.into() }, 2, "RF-E0109"),
+        (SettingsError::Nothing.into(), 2, "RF-E0110"),
         (exhausted.into(), 3, "RF-E0206"),
         (Cause::NothingToExport { pools: vec![text()] }, 1, "RF-E0601"),
         (Cause::OutFile { path: PathBuf::new(), source: not_found() }, 3, "RF-E0602"),

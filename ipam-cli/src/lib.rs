@@ -3,6 +3,7 @@
 //! `args` says what can be said, `command` does it with what `connect` opens, `render` shows it, and `cause`,
 //! `exit` and `diagnose` tell what stops it. Nothing here decides who gets an address: that is `ipam-core`.
 
+mod api_config;
 mod args;
 mod cause;
 mod command;
@@ -14,24 +15,26 @@ mod manifest;
 mod netconf;
 mod printer;
 mod render;
+mod sources;
 
 use std::ffi::OsString;
 use std::panic;
+use std::path::Path;
 use std::process::{self, ExitCode};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use ipam_core::model::Timestamp;
-use ipam_etcd::StoreSettings;
 use tracing::level_filters::LevelFilter;
 
-use args::{Arguments, Globals};
+use args::Arguments;
 use cause::Cause;
 use command::Context;
 use exit::Exit;
 use printer::Printer;
 use render::Format;
+use sources::Sources;
 
 /// Carries out the command line `words`, the program's name first, and says how the process is to exit.
 #[must_use]
@@ -60,14 +63,21 @@ pub fn judge_manifests(text: &str) -> Result<usize, String> {
     manifest::read(text).map(|manifests| manifests.len()).map_err(|error| error.to_string())
 }
 
+/// Reads a file of calicoctl and returns how many settings it has: for feeding the parser.
+///
+/// # Errors
+///
+/// The first mistake, in words.
+pub fn judge_api_config(text: &str) -> Result<usize, String> {
+    let read = api_config::read(text, Path::new("calicoctl.cfg"));
+    read.map(|config| config.layer.len()).map_err(|error| error.to_string())
+}
+
 fn run(arguments: &Arguments) -> Exit {
-    let Globals { store, output, timeout, quiet, verbose } = &arguments.globals;
-    trace(*verbose);
-    let mut context = Context {
-        settings: store.clone(),
-        timeout: Duration::from_secs(*timeout),
-        ..context(*output, *quiet)
-    };
+    let globals = &arguments.globals;
+    trace(globals.verbose);
+    let mut context =
+        Context { sources: Sources::of(globals), ..context(globals.output, globals.quiet) };
     // One command waits for one thing at a time.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command::run(&arguments.command, &mut context)),
@@ -79,13 +89,7 @@ fn run(arguments: &Arguments) -> Exit {
 }
 
 fn context(format: Format, quiet: bool) -> Context {
-    Context {
-        printer: Printer::standard(quiet),
-        format,
-        settings: StoreSettings::embedded(None),
-        timeout: Duration::ZERO,
-        now: now(),
-    }
+    Context { printer: Printer::standard(quiet), format, sources: Sources::default(), now: now() }
 }
 
 fn now() -> Timestamp {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod cli {
     mod addresses;
+    mod config;
     mod explain;
     mod export;
     mod pools;

@@ -30,8 +30,19 @@ pub struct Driven<R> {
     pub conflicts: u32,
     /// About how many bytes the store answered.
     pub bytes_read: u64,
-    /// What a later call of this node may begin with; `None` where nothing was committed.
-    pub recollection: Option<Recollection>,
+    /// What a later call of this node may begin with.
+    pub memory: Memory,
+}
+
+/// What a call leaves for a later one to begin with.
+#[derive(Clone, Debug)]
+pub enum Memory {
+    /// Nothing was written: what was remembered before is as good as it was.
+    Unchanged,
+    /// What was remembered before is not true any more, and there is nothing better.
+    Lost,
+    /// This.
+    New(Recollection),
 }
 
 /// Why a request has no answer.
@@ -136,6 +147,7 @@ struct Call<'s, S> {
     is_fresh: bool,
     /// The key whose value in the view proves what a later call may begin with.
     witness: Option<String>,
+    has_written: bool,
     round_trips: u32,
     read_rounds: u32,
     conflicts: u32,
@@ -153,6 +165,7 @@ impl<'s, S: Store> Call<'s, S> {
             is_fresh: !view.is_recalled(),
             view,
             witness: None,
+            has_written: false,
             round_trips: 0,
             read_rounds: 0,
             conflicts: 0,
@@ -162,13 +175,17 @@ impl<'s, S: Store> Call<'s, S> {
     }
 
     fn driven<R>(self, reply: R) -> Driven<R> {
-        let recollection = self.witness.and_then(|witness| self.view.recollect(&witness));
+        let memory = match self.witness {
+            _ if !self.has_written => Memory::Unchanged,
+            None => Memory::Lost,
+            Some(witness) => self.view.recollect(&witness).map_or(Memory::Lost, Memory::New),
+        };
         Driven {
             reply,
             round_trips: self.round_trips,
             conflicts: self.conflicts,
             bytes_read: self.bytes_read,
-            recollection,
+            memory,
         }
     }
 
@@ -211,6 +228,7 @@ impl<'s, S: Store> Call<'s, S> {
         if reply.succeeded {
             self.witness = witness(txn).filter(|_| self.view.counts_agree(txn, &reply));
             self.view.apply(txn, reply.revision);
+            self.has_written = true;
             return Ok(true);
         }
         // The failed transaction has read all that was remembered and mattered; the rest is not to be trusted.
@@ -221,6 +239,7 @@ impl<'s, S: Store> Call<'s, S> {
         self.view.absorb_txn(txn, &reply);
         if was_unknown && (shows_own_writes(txn, &self.view) || came_true(&self.view)) {
             debug!("the first sending was applied");
+            self.has_written = true;
             return Ok(true);
         }
         self.conflicts += 1;

@@ -5,6 +5,7 @@
 
 mod any;
 mod backoff;
+pub mod cache;
 mod drive;
 pub mod embedded;
 pub mod etcd;
@@ -14,7 +15,10 @@ pub mod settings;
 mod store;
 
 pub use any::AnyStore;
-pub use drive::{CONFLICTS_MAX, DriveError, Driven, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from};
+pub use cache::{CACHE_FOLDER, NodeCache};
+pub use drive::{
+    CONFLICTS_MAX, DriveError, Driven, Memory, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from,
+};
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
 pub use settings::{EMBEDDED_PATH, EtcdSettings, SettingsError, StoreSettings};

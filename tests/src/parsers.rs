@@ -8,12 +8,13 @@ use ipam_core::model::{
 };
 use ipam_core::pool::{Pool, PoolList};
 use ipam_core::selector::Selector;
+use ipam_etcd::settings::{EndpointFault, Endpoints};
 
 /// A parser of outside input.
 pub type Parser = fn(&[u8]);
 
 /// Every parser, by the name of its fuzz target.
-pub const PARSERS: [(&str, Parser); 10] = [
+pub const PARSERS: [(&str, Parser); 12] = [
     ("selector", selector),
     ("key", key_text),
     ("block", block),
@@ -24,6 +25,8 @@ pub const PARSERS: [(&str, Parser); 10] = [
     ("annotation", annotation),
     ("call", call),
     ("manifest", manifest),
+    ("api_config", api_config),
+    ("endpoints", endpoints),
 ];
 
 /// Feeds the selector language.
@@ -167,4 +170,31 @@ pub fn call(data: &[u8]) {
 pub fn manifest(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = ipam_cli::judge_manifests(text);
+}
+
+/// Feeds the file of calicoctl.
+pub fn api_config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = ipam_cli::judge_api_config(text);
+}
+
+/// Feeds lists of endpoints.
+///
+/// # Panics
+///
+/// If a list changes when it is written and read again, or an error could show a password.
+pub fn endpoints(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Endpoints::parse(text) {
+        Ok(read) => {
+            let urls: Vec<String> = read.list.iter().map(ToString::to_string).collect();
+            let again = Endpoints::parse(&urls.join(",")).expect("what was written can be read");
+            assert_eq!((again.list, again.scheme), (read.list, read.scheme));
+            assert!(!again.is_mixed, "all are of one scheme now");
+        }
+        Err(fault) => {
+            let is_hidden = fault == EndpointFault::UserInfo;
+            assert_eq!(text.contains('@'), is_hidden, "what may be a password is not repeated");
+        }
+    }
 }

@@ -20,6 +20,8 @@ fn seeds() -> Vec<Vec<u8>> {
         "{\"mode\":\"required\",\"ipv4Pools\":[\"a\"]}",
         "{\"exclusive\":true}",
         "apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: a, labels: {x: y}}\nspec: {cidr: 10.0.0.0/24, blockSize: 28, disabled: false}\n---\n&a [*a, !!str 1, 0x1f, ~]\n",
+        "apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\nmetadata:\nspec:\n  datastoreType: etcdv3\n  etcdEndpoints: https://etcd-1:2379,etcd-2\n  etcdKeyFile: /key\n  timeout: 7\n",
+        "https://etcd-1.example:2379, etcd-2,http://[fd00::1]:4001/,10.0.0.1",
         "{\"block\":{\"10.0.0.0/26\":2},\"deleted\":false}",
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web;IP=10.0.0.7\n{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"ptp\",\"runtimeConfig\":{\"io.kubernetes.cri.pod-annotations\":{\"cni.projectcalico.org/ipv4pools\":\"[\\\"a\\\"]\"}},\"ipam\":{\"datastore_type\":\"embedded\",\"gateway\":\"first\",\"routes\":[{\"dst\":\"0.0.0.0/0\"}],\"prefix\":[24,64]}}",
     ]

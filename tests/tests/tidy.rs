@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use ipam_etcd::settings::Setting;
 use ipam_tests::source::{SourceFile, files, root};
 
 const FILE_LINES_MAX: usize = 600;
@@ -94,6 +95,7 @@ fn each_thing_is_done_in_its_own_place() {
                 "cni-plugin/src/protocol/environment.rs",
                 "cni-plugin/src/main.rs",
                 "ipam-cli/src/main.rs",
+                "ipam-etcd/src/settings/environment.rs",
             ],
         ),
         ("rusqlite::", &["ipam-etcd/src/embedded/"]),
@@ -276,6 +278,11 @@ fn every_bad_input_has_its_row() {
         "stdin-two-mib",
         "stdin-not-utf8",
         "unsupported-version",
+        "no-store-named",
+        "etcd-without-endpoints",
+        "etcd-endpoints-unreadable",
+        "etcd-secret-on-stdin",
+        "store-contradiction",
         "store-unreadable",
         "store-newer-format",
         "store-truncated",
@@ -287,6 +294,24 @@ fn every_bad_input_has_its_row() {
         .map(|row| format!("no row {row}"))
         .collect();
     none(&missing);
+}
+
+/// Every name of every setting stands in its document.
+#[test]
+fn settings_are_documented() {
+    let text = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let plugin = fs::read_to_string(root().join("docs/plugin.md")).unwrap();
+    for setting in Setting::ALL {
+        let names = [Some(setting.key()), setting.variable(), setting.flag()];
+        for name in names.into_iter().flatten() {
+            assert!(text.contains(name), "{name} is missing in docs/settings.md");
+        }
+        assert!(
+            setting == Setting::Timeout || plugin.contains(&format!("`{}`", setting.field())),
+            "{} is missing in docs/plugin.md",
+            setting.field()
+        );
+    }
 }
 
 /// Documents that are linked must exist, so that they are found where people look.

@@ -3,23 +3,22 @@
 mod add;
 mod check;
 mod del;
+mod session;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipam_core::model::{HandleId, Timestamp};
-use ipam_core::plan::{HandleTarget, Release, Request};
-use ipam_etcd::embedded::Create;
+use ipam_core::plan::{HandleTarget, Release};
 use ipam_etcd::{AnyStore, drive};
-use tracing::{debug, error};
+use tracing::error;
 
-use crate::lock::HostLock;
 use crate::protocol::{
     Arguments, Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
 };
-use crate::refusal_code::{from_drive, from_store};
 use crate::settings::Fields;
+
+use session::Session;
 
 /// The time that undoing an allocation may take when the runtime has gone away.
 const UNDO_MS_MAX: u64 = 10_000;
@@ -104,49 +103,8 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
     fields.store()?;
     fields.timeout()?;
     fields.lock()?;
+    fields.cache_folder()?;
     Ok(())
-}
-
-/// A store, and the time that is left to use it.
-struct Session {
-    store: AnyStore,
-    ends: Instant,
-    lock_file: PathBuf,
-    lock_wait: Duration,
-}
-
-impl Session {
-    /// Opens the store that the settings name; the plugin never makes one.
-    fn open(fields: &Fields) -> Result<Self, CniError> {
-        let (settings, timeout) = (fields.store()?, fields.timeout()?);
-        let ends = Instant::now() + timeout;
-        let store = settings.open(Create::Never, timeout).map_err(|error| from_store(&error))?;
-        let (lock_file, lock_wait) = fields.lock()?;
-        Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2) })
-    }
-
-    fn into_store(self) -> AnyStore {
-        self.store
-    }
-
-    /// Carries out a request that writes, in turn with the other processes of this node.
-    async fn drive_in_turn<R: Request>(
-        &self,
-        request: &R,
-        now: Timestamp,
-    ) -> Result<R::Reply, CniError> {
-        let lock = HostLock::acquire(&self.lock_file, self.lock_wait);
-        debug!(held = lock.is_held(), "taking a turn");
-        self.drive(request, now).await
-    }
-
-    async fn drive<R: Request>(&self, request: &R, now: Timestamp) -> Result<R::Reply, CniError> {
-        let left = self.ends.saturating_duration_since(Instant::now());
-        match drive(&self.store, request, now, left).await {
-            Ok(driven) => Ok(driven.reply),
-            Err(error) => Err(from_drive(&error)),
-        }
-    }
 }
 
 fn now() -> Timestamp {

@@ -6,6 +6,7 @@
 mod apply;
 mod check;
 mod completion;
+mod config;
 mod explain;
 mod export;
 mod ips;
@@ -17,23 +18,22 @@ mod version;
 mod who;
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use ipam_core::inventory::{PoolEntry, Usage};
 use ipam_core::ip::Cidr;
 use ipam_core::model::Timestamp;
 use ipam_core::refusal::Refusal;
-use ipam_etcd::StoreSettings;
 use ipam_etcd::embedded::Create;
 use ipnetwork::IpNetwork;
 
-use crate::args::{Command, ExportCommand, NamespaceCommand, PoolCommand};
+use crate::args::{Command, ConfigCommand, ExportCommand, NamespaceCommand, PoolCommand};
 use crate::cause::{Cause, UsageError};
 use crate::connect::{Connection, Reading};
 use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::render::{Format, Item, Report, Stamp, Warning, error_object, warning_object};
+use crate::sources::Sources;
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -41,10 +41,8 @@ pub(crate) struct Context {
     pub(crate) printer: Printer,
     /// How it shows what it tells.
     pub(crate) format: Format,
-    /// Which store it asks.
-    pub(crate) settings: StoreSettings,
-    /// How long it waits for an answer.
-    pub(crate) timeout: Duration,
+    /// What says which store it asks, and how long it waits for an answer.
+    pub(crate) sources: Sources,
     /// The time at which it started.
     pub(crate) now: Timestamp,
 }
@@ -73,8 +71,11 @@ impl Context {
         diagnosis.exit
     }
 
-    fn connect(&self, create: Create) -> Result<Connection, Cause> {
-        Connection::open(&self.settings, create, self.timeout, self.now)
+    fn connect(&mut self, create: Create) -> Result<Connection, Cause> {
+        let settings = self.sources.read()?;
+        let (decision, warnings) = settings.decide()?;
+        self.warn(&warnings);
+        Connection::open(&decision.store, create, settings.timeout()?, self.now)
     }
 
     /// Shows a report; its warnings stand in it where it has a place for them.
@@ -146,6 +147,7 @@ async fn carry_out(command: &Command, context: &mut Context) -> Result<Exit, Cau
         Command::Check => check::run(context).await,
         Command::Export(ExportCommand::Plain(args)) => export::plain(context, args).await,
         Command::Export(ExportCommand::Nft(args)) => export::nft(context, args).await,
+        Command::Config(ConfigCommand::View(args)) => config::view(context, args),
         Command::Version => version::run(context),
         Command::Completion(args) => completion::run(context, args),
     }
@@ -174,6 +176,7 @@ fn task(command: &Command) -> String {
         Command::Export(ExportCommand::Nft(args)) => {
             format!("export {}", args.export.pools.join(", "))
         }
+        Command::Config(ConfigCommand::View(_)) => "decide which store is meant".to_owned(),
         Command::Version => "tell the version".to_owned(),
         Command::Completion(_) => "write the completions".to_owned(),
     }

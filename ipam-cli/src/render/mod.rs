@@ -10,6 +10,7 @@ mod finding;
 mod json;
 mod outcome;
 mod pool;
+mod setting;
 mod table;
 mod usage;
 
@@ -20,6 +21,7 @@ pub(crate) use finding::FindingItem;
 pub(crate) use json::{error_object, warning_object};
 pub(crate) use outcome::{Outcome, Released, Version};
 pub(crate) use pool::{Created, PoolDetails, PoolItem};
+pub(crate) use setting::{SettingItem, SettingWithOrigin};
 pub(crate) use usage::UsageItem;
 
 use clap::ValueEnum;

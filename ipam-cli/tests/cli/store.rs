@@ -43,5 +43,5 @@ fn the_flag_beats_the_environment() {
     machine.ok(&["pool", "create", "b", "10.1.0.0/24", "--store", &other]);
     assert!(machine.ok(&["pool", "list", "--store", &other]).contains("10.1.0.0/24"));
     assert!(!machine.ok(&["pool", "list"]).contains("10.1.0.0/24"));
-    machine.fails(&["--store", "etcd", "usage"], 2, "RF-E0101");
+    machine.fails(&["--store", "sqlite", "usage"], 2, "RF-E0101");
 }

@@ -210,7 +210,7 @@ impl Machine {
 
     fn store(&self) -> AnyStore {
         let path = self.path("store.db");
-        StoreSettings::embedded(path.to_str()).open(Create::Never, DEADLINE).unwrap()
+        StoreSettings::embedded(path.to_str()).open(Create::Never, DEADLINE, None).unwrap()
     }
 }
 

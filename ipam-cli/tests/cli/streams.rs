@@ -30,6 +30,7 @@ fn programs_get_one_object_on_either_stream() {
         (&["who", "10.20.0.200"], 1, "HoldingList", true),
         (&["check"], 0, "FindingList", true),
         (&["release", "--ip", &ip, "--yes"], 0, "ReleaseList", false),
+        (&["config", "view"], 0, "SettingList", false),
         (&["version"], 0, "VersionList", false),
     ] {
         let (found, told) = machine.json(args);

@@ -1,10 +1,12 @@
 //! Addresses, networks and ordinals as checked integers.
 
 mod cidr;
+mod key_order;
 mod order;
 mod range;
 
 pub use cidr::{Cidr, CidrError};
+pub use key_order::KeyOrder;
 pub use order::{BlockOrder, seed_of};
 pub use range::RangeSet;
 

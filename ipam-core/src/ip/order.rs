@@ -46,6 +46,12 @@ impl BlockOrder {
         self.start
     }
 
+    /// Returns how many indexes lie behind the walk.
+    #[must_use]
+    pub fn walked(&self) -> u128 {
+        self.walked
+    }
+
     /// Leaves out the next `count` indexes.
     pub fn skip_ahead(&mut self, count: u128) {
         self.walked = self.walked.saturating_add(count).min(self.count);

@@ -43,6 +43,12 @@ impl<'v> Lookup<'v> {
         self.view
     }
 
+    /// Says whether anything is known of a key, or it is taken for absent.
+    #[must_use]
+    pub fn is_known(&self, key: &str) -> bool {
+        self.view.is_recalled() || self.view.known(key) != Known::Nothing
+    }
+
     /// Makes sure that reads have been answered, so that all that are missing are asked for at once.
     ///
     /// # Errors

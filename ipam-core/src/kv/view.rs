@@ -43,8 +43,10 @@ pub struct Recollection {
 pub struct Waypoint {
     /// How many places lie behind.
     pub walked: u128,
-    /// Keys met on the way that are worth returning to.
-    pub worth: Vec<Key>,
+    /// Keys met on the way to return to first.
+    pub better: Vec<Key>,
+    /// Keys met on the way to return to otherwise.
+    pub good: Vec<Key>,
 }
 
 #[derive(Clone, Debug)]

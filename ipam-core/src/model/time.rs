@@ -39,6 +39,13 @@ impl Timestamp {
         Self::from_nanos(i128::from(seconds) * NANOS_PER_SECOND)
     }
 
+    /// Returns the point that lies this many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        let nanos = i128::from(seconds) * NANOS_PER_SECOND;
+        Self::from_nanos(self.nanos().saturating_add(nanos))
+    }
+
     /// Returns the nanoseconds since 1970.
     #[must_use]
     pub fn nanos(self) -> i128 {

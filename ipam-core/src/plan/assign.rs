@@ -121,7 +121,7 @@ impl Request for Assign {
             Some(tenant) => read_binding(lookup, tenant.name())?,
             None => None,
         };
-        let choices = self.choices(lookup, &facts, binding.as_ref(), &labels)?;
+        let choices = self.choices(&facts, binding.as_ref(), &labels)?;
         let decisions =
             self.families.iter().zip(&choices).map(|(f, c)| decision(f.family, c)).collect();
         if self.replay_is_same()
@@ -170,7 +170,6 @@ impl Assign {
 
     fn choices(
         &self,
-        lookup: &mut Lookup<'_>,
         facts: &Facts,
         binding: Option<&Binding>,
         node_labels: &BTreeMap<String, String>,
@@ -190,7 +189,7 @@ impl Assign {
                 namespace_labels: &self.rules.namespace_labels,
                 wanted: Use::Workload,
             };
-            choices.push(facts.choose(lookup, &choice_request)?);
+            choices.push(facts.choose(&choice_request)?);
         }
         Ok(choices)
     }
@@ -278,6 +277,7 @@ impl Assign {
                 }
             };
             for take in &found {
+                lookup.get(&key::resource(ResourceKind::IpPool, &take.pool.name))?;
                 seek.check_gateway(lookup, &take.pool)?;
             }
             takes.extend(found);

@@ -52,12 +52,8 @@ impl Facts {
         Ok(Self { config, reserved, pools, damaged_pools })
     }
 
-    /// Chooses pools, and guards each so that it cannot vanish unnoticed.
-    pub(super) fn choose(
-        &self,
-        lookup: &mut Lookup<'_>,
-        request: &ChoiceRequest<'_>,
-    ) -> Planned<Choice> {
+    /// Chooses pools. The one that is drawn from in the end must not vanish unnoticed, which is for the caller to guard.
+    pub(super) fn choose(&self, request: &ChoiceRequest<'_>) -> Planned<Choice> {
         let choice = choose(request, &self.pools).map_err(|refusal| self.or_damage(refusal))?;
         if choice.level == Level::Automatic
             && let Some(refusal) = self.damage(None)
@@ -66,7 +62,6 @@ impl Facts {
         }
         for pool in &choice.pools {
             self.refuse_overlapping(pool)?;
-            lookup.get(&key::resource(ResourceKind::IpPool, &pool.name))?;
         }
         Ok(choice)
     }

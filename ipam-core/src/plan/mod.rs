@@ -5,7 +5,6 @@
 
 mod assign;
 mod bind;
-mod candidates;
 mod claim;
 mod delete_pool;
 mod facts;
@@ -32,6 +31,8 @@ pub use rules::{NodeRule, PoolOrder, Replay, Rules};
 pub use seek::How;
 pub use snapshot::{ReadAll, Snapshot};
 pub use verify::{Mismatch, Verify};
+
+use std::borrow::Cow;
 
 use crate::kv::{Key, Lookup, Missing, Op, Read, Revision, Txn, View, Waypoint};
 use crate::model::Timestamp;
@@ -72,6 +73,8 @@ pub enum Halt {
     Refuse(Box<Refusal>),
     /// A walk came this far: what it has read can be forgotten, and the plan goes on from here.
     Note(Note),
+    /// These changes come first, under compares on all that was looked at; when they are made, it is planned again.
+    Prepare(Vec<Op>),
 }
 
 /// A step of a walk over more keys than memory should hold.
@@ -113,11 +116,6 @@ pub enum Outcome<R> {
         /// The answer once they are made.
         reply: R,
     },
-    /// These changes come first, under the same compares; when they are made, the request is planned again.
-    Prepare {
-        /// The changes.
-        ops: Vec<Op>,
-    },
     /// Nothing needs to change.
     Done(R),
 }
@@ -152,9 +150,9 @@ pub fn step<R: Request>(request: &R, view: &View, now: Timestamp) -> Step<R::Rep
         Err(Halt::Read(reads)) => return Step::Read(reads),
         Err(Halt::Refuse(refusal)) => return Step::Refused(refusal),
         Err(Halt::Note(note)) => return Step::Note(note),
+        Err(Halt::Prepare(ops)) => (ops, None),
         Ok(Outcome::Done(reply)) => return Step::Done(reply),
         Ok(Outcome::Write { ops, reply }) => (ops, Some(reply)),
-        Ok(Outcome::Prepare { ops }) => (ops, None),
     };
     match lookup.into_txn(ops) {
         Err(Missing(reads)) => Step::Read(reads),
@@ -175,19 +173,22 @@ impl<R: Request> Request for DryRun<R> {
     type Reply = R::Reply;
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
-        let mut outcome = self.0.plan(lookup, now)?;
-        let mut view = lookup.view().clone();
+        let mut view = Cow::Borrowed(lookup.view());
         loop {
-            match outcome {
-                Outcome::Write { reply, .. } | Outcome::Done(reply) => {
+            let planned = match &view {
+                Cow::Borrowed(_) => self.0.plan(lookup, now),
+                Cow::Owned(view) => self.0.plan(&mut Lookup::new(view), now),
+            };
+            match planned {
+                Ok(Outcome::Write { reply, .. } | Outcome::Done(reply)) => {
                     return Ok(Outcome::Done(reply));
                 }
                 // As if the changes were made, so that it shows what would follow.
-                Outcome::Prepare { ops } => {
+                Err(Halt::Prepare(ops)) => {
                     let made = Txn { then: ops, ..Txn::default() };
-                    view.apply(&made, Revision::INITIAL);
-                    outcome = self.0.plan(&mut Lookup::new(&view), now)?;
+                    view.to_mut().apply(&made, Revision::INITIAL);
                 }
+                Err(halt) => return Err(halt),
             }
         }
     }

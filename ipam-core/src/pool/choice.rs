@@ -354,7 +354,8 @@ fn nearest(pools: &[Pool], name: &str) -> Vec<String> {
 }
 
 /// Counts the characters that must be added, dropped or replaced to turn one text into the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
+#[must_use]
+pub fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (at, from) in from.chars().enumerate() {

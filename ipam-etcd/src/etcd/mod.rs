@@ -72,17 +72,15 @@ enum Attempt {
 impl EtcdStore {
     /// Names a cluster; the first call connects.
     ///
-    /// `token` is one that an earlier store of the same user returned from [`EtcdStore::token`].
+    /// `token` is one that an earlier store of the same user returned from [`EtcdStore::new_token`].
     #[must_use]
     pub fn new(settings: EtcdSettings, token: Option<Secret>) -> Self {
-        let known = Token::default();
-        known.set(token);
         // Processes that live for one call spread over the members by their ids.
         let next =
             usize::try_from(std::process::id()).unwrap_or(0) % settings.endpoints.len().max(1);
         Self {
             settings,
-            token: known,
+            token: Token::known(token),
             link: Mutex::new(Link { connection: None, next }),
             silences: AtomicU32::new(0),
             has_answered: AtomicBool::new(false),
@@ -90,10 +88,15 @@ impl EtcdStore {
         }
     }
 
-    /// Returns the token of the last login, which spares the next store of the same user a login.
+    /// Returns the token of a login that this store has made, which spares the next store of the same user one.
     #[must_use]
-    pub fn token(&self) -> Option<Secret> {
-        self.token.get()
+    pub fn new_token(&self) -> Option<Secret> {
+        self.token.made()
+    }
+
+    /// Connects, so that the first call need not. Where that fails, the first call will tell.
+    pub async fn connect(&self, deadline: Duration) {
+        drop(self.connection(deadline).await);
     }
 
     async fn carry_out(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
@@ -124,7 +127,7 @@ impl EtcdStore {
                     if logins > LOGINS_MAX || self.settings.login.is_none() {
                         return Err(self.told(fault));
                     }
-                    self.token.set(None);
+                    self.token.drop_it();
                     self.leave(&connection).await;
                     continue;
                 }

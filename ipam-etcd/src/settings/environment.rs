@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 
-use super::origin::OUR_PREFIX;
+use super::origin::{CALICOS_PREFIX, OUR_PREFIX};
 use super::store_name::parse_store_name;
 use super::{Given, Layer, Origin, Setting, SettingsError};
 
 /// Names a store in one word, and beats the variables that say the same in several.
 const STORE: &str = "RINGFENCE_STORE";
-const CALICOS_PREFIX: &str = "CALICO_";
 
 /// Reads what the environment of this process says.
 ///

@@ -1,5 +1,6 @@
 //! From layers to one store.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,11 +105,16 @@ impl Merged {
         let mut warnings = Vec::new();
         if let (Some(kind), Some(endpoints)) = (kind, self.get(Setting::EtcdEndpoints)) {
             let (kind, endpoints) = (kind.origin.clone(), endpoints.origin.clone());
-            // Whoever sets endpoints at a stronger place means them: the other store would be a wrong one.
-            if self.strength(Setting::EtcdEndpoints) < self.strength(Setting::DatastoreType) {
-                return Err(SettingsError::Contradiction { endpoints, kind });
+            let (of_endpoints, of_kind) =
+                (self.strength(Setting::EtcdEndpoints), self.strength(Setting::DatastoreType));
+            match of_endpoints.cmp(&of_kind) {
+                // Whoever sets endpoints at a stronger place means them: the other store would be a wrong one.
+                Ordering::Less => return Err(SettingsError::Contradiction { endpoints, kind }),
+                Ordering::Equal => {
+                    warnings.push(SettingsWarning::EndpointsUnused { endpoints, kind });
+                }
+                Ordering::Greater => {}
             }
-            warnings.push(SettingsWarning::EndpointsUnused { endpoints, kind });
         }
         let path = self.path(Setting::DatastorePath, rules)?;
         let path = path.unwrap_or_else(|| PathBuf::from(EMBEDDED_PATH));

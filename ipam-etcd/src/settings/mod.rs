@@ -35,7 +35,7 @@ pub use warning::SettingsWarning;
 
 use crate::embedded::{Create, EmbeddedStore};
 use crate::etcd::EtcdStore;
-use crate::{AnyStore, StoreError};
+use crate::{AnyStore, NodeCache, StoreError};
 
 /// Where the embedded store lies when nothing else is said.
 pub const EMBEDDED_PATH: &str = "/var/lib/ringfence/store.db";
@@ -59,17 +59,25 @@ impl StoreSettings {
         Self::Embedded { path: PathBuf::from(path.unwrap_or(EMBEDDED_PATH)) }
     }
 
-    /// Opens the store; a cluster is connected to by the first call.
+    /// Opens the store; a cluster is connected to by the first call, with the token that the cache knows.
     ///
     /// # Errors
     ///
     /// [`StoreError`] where it cannot be used, or does not answer within `deadline`.
-    pub fn open(&self, create: Create, deadline: Duration) -> Result<AnyStore, StoreError> {
+    pub fn open(
+        &self,
+        create: Create,
+        deadline: Duration,
+        cache: Option<&NodeCache>,
+    ) -> Result<AnyStore, StoreError> {
         match self {
             Self::Embedded { path } => {
                 EmbeddedStore::open(path, create, deadline).map(AnyStore::Embedded)
             }
-            Self::Etcd(etcd) => Ok(AnyStore::Etcd(EtcdStore::new(etcd.clone(), None))),
+            Self::Etcd(etcd) => {
+                let token = etcd.login.as_ref().and_then(|_| cache?.token());
+                Ok(AnyStore::Etcd(EtcdStore::new(etcd.clone(), token)))
+            }
         }
     }
 }
@@ -80,7 +88,7 @@ impl fmt::Display for StoreSettings {
             Self::Embedded { path } => write!(f, "embedded store {}", path.display()),
             Self::Etcd(etcd) => {
                 let urls: Vec<&str> = etcd.endpoints.iter().map(|one| one.url.as_str()).collect();
-                write!(f, "etcd store {}", urls.join(","))
+                write!(f, "etcd {}", urls.join(","))
             }
         }
     }

@@ -7,6 +7,8 @@ use super::Setting;
 
 /// Before the variables that are ours.
 pub(super) const OUR_PREFIX: &str = "RINGFENCE_";
+/// Before the variables that are meant for Calico and nobody else.
+pub(super) const CALICOS_PREFIX: &str = "CALICO_";
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +37,14 @@ impl Origin {
     pub fn name_of(&self, setting: Setting) -> String {
         match self {
             Self::Flag(_) => setting.flag().unwrap_or_else(|| setting.key()).to_owned(),
-            Self::Variable(_) => setting.variable().map_or_else(
+            Self::Variable(name) => setting.variable().map_or_else(
                 || setting.key().to_owned(),
-                |variable| format!("{OUR_PREFIX}{variable}"),
+                |variable| {
+                    let is_like = |prefix: &&str| name.starts_with(prefix) && setting.is_calicos();
+                    let prefix = [CALICOS_PREFIX, OUR_PREFIX].into_iter().find(is_like);
+                    let other = if setting.is_calicos() { "" } else { OUR_PREFIX };
+                    format!("{}{variable}", prefix.unwrap_or(other))
+                },
             ),
             Self::Ipam(_) | Self::Top(_) | Self::ConfigFile(..) => setting.field().to_owned(),
             Self::ApiConfig(..) | Self::Implied(_) | Self::Default => setting.key().to_owned(),

@@ -29,30 +29,30 @@ fn merged(values: Values<'_>) -> Merged {
 /// Says what is decided in a few words.
 fn outcome(values: Values<'_>, rules: Rules) -> String {
     match merged(values).decide(rules) {
-        Ok(decision) => {
-            let mut text = decision.store.to_string();
-            if let StoreSettings::Etcd(EtcdSettings { tls, login, .. }) = decision.store {
-                if let Some(TlsSettings { ca, identity }) = tls {
-                    let pem = |pem: &Pem| match pem {
-                        Pem::File(path) => path.display().to_string(),
-                        Pem::Inline(_) => "inline".to_owned(),
-                    };
-                    text += &format!(" tls {}", ca.as_ref().map_or("system".to_owned(), pem));
-                    if let Some((cert, key)) = identity {
-                        text += &format!(" {}+{}", pem(&cert), pem(&key));
-                    }
-                }
-                if let Some(Login { user, password }) = login {
-                    text += &format!(" as {user}:{}", password.expose());
-                }
-            }
-            for warning in decision.warnings {
-                text += &format!("; {warning}");
-            }
-            text
+        Ok(Decision { store, warnings }) => {
+            let mut told = vec![format!("{store}{}", secured(&store))];
+            told.extend(warnings.iter().map(ToString::to_string));
+            told.join("; ")
         }
         Err(error) => format!("error: {error}"),
     }
+}
+
+/// Says what TLS works with, and who logs in.
+fn secured(store: &StoreSettings) -> String {
+    let StoreSettings::Etcd(EtcdSettings { tls, login, .. }) = store else { return String::new() };
+    let pem = |pem: &Pem| match pem {
+        Pem::File(path) => path.display().to_string(),
+        Pem::Inline(_) => "inline".to_owned(),
+    };
+    let tls = tls.as_ref().map(|TlsSettings { ca, identity }| {
+        let ca = ca.as_ref().map_or("system".to_owned(), pem);
+        let identity = identity.as_ref().map(|(cert, key)| format!(" {}+{}", pem(cert), pem(key)));
+        format!(" tls {ca}{}", identity.unwrap_or_default())
+    });
+    let login =
+        login.as_ref().map(|login| format!(" as {}:{}", login.user, login.password.expose()));
+    tls.unwrap_or_default() + &login.unwrap_or_default()
 }
 
 fn check(rows: &[(Values<'_>, &str)], rules: Rules) {
@@ -84,7 +84,7 @@ fn nothing_is_guessed() {
             (&[(1, DatastoreType, "etcdv3"), (2, EtcdEndpoints, "http://e")], "etcd http://e:2379"),
             (
                 &[(1, DatastoreType, "etcdv3")],
-                "error: environment variable DATASTORE_TYPE is set, but there are no endpoints of etcd; set RINGFENCE_ETCD_ENDPOINTS",
+                "error: environment variable DATASTORE_TYPE is set, but there are no endpoints of etcd; set ETCD_ENDPOINTS",
             ),
             (
                 &[(2, EtcdCaCertFile, "/ca")],
@@ -100,7 +100,7 @@ fn nothing_is_guessed() {
             ),
             (
                 &[(1, EtcdDiscoverySrv, "example.com"), (0, EtcdEndpoints, "e")],
-                "error: environment variable ETCD_DISCOVERY_SRV is \"example.com\"; endpoints cannot be looked up in DNS: list them in RINGFENCE_ETCD_ENDPOINTS instead",
+                "error: environment variable ETCD_DISCOVERY_SRV is \"example.com\"; endpoints cannot be looked up in DNS: list them in ETCD_ENDPOINTS instead",
             ),
             (
                 &[(0, DatastoreType, "embedded"), (0, DatastorePath, "x")],
@@ -144,8 +144,12 @@ fn the_strongest_source_counts_value_by_value() {
                 "etcd https://c:2379 tls /ca",
             ),
             (
+                &[(1, DatastoreType, "embedded"), (1, EtcdEndpoints, "e")],
+                "embedded store /var/lib/ringfence/store.db; environment variable ETCD_ENDPOINTS is not used: environment variable DATASTORE_TYPE names the embedded store",
+            ),
+            (
                 &[(0, DatastoreType, "embedded"), (1, EtcdEndpoints, "e")],
-                "embedded store /var/lib/ringfence/store.db; environment variable ETCD_ENDPOINTS is not used: flag --store names the embedded store",
+                "embedded store /var/lib/ringfence/store.db",
             ),
             (
                 &[(0, EtcdEndpoints, "e"), (1, DatastoreType, "embedded")],
@@ -180,7 +184,7 @@ fn endpoints_decide_about_tls() {
             (&[(1, EtcdEndpoints, "e"), (1, EtcdCaCertFile, "ca")], "etcd https://e:2379 tls ca"),
             (
                 &[(1, EtcdEndpoints, "e"), (1, EtcdCertFile, "/cert")],
-                "error: environment variable ETCD_CERT_FILE is set without RINGFENCE_ETCD_KEY_FILE; set both or neither",
+                "error: environment variable ETCD_CERT_FILE is set without ETCD_KEY_FILE; set both or neither",
             ),
             (
                 &[(1, EtcdEndpoints, "http://e"), (2, EtcdKeyFile, "/key")],
@@ -248,7 +252,7 @@ fn a_user_has_a_password() {
             ),
             (
                 &[e, (1, EtcdPassword, "p")],
-                "error: environment variable ETCD_PASSWORD is set without RINGFENCE_ETCD_USERNAME; set both or neither",
+                "error: environment variable ETCD_PASSWORD is set without ETCD_USERNAME; set both or neither",
             ),
         ],
         Rules::COMMAND_LINE,
@@ -310,5 +314,23 @@ fn names_are_as_calico_has_them() {
         if let Some(variable) = setting.variable() {
             assert_eq!(variable, snake.to_uppercase());
         }
+    }
+}
+
+#[test]
+fn names_are_told_as_they_are_called_at_that_place() {
+    let variable = |name: &str| Origin::Variable(name.to_owned());
+    for (origin, setting, expected) in [
+        (variable("ETCD_CERT_FILE"), EtcdKeyFile, "ETCD_KEY_FILE"),
+        (variable("CALICO_ETCD_CERT_FILE"), EtcdKeyFile, "CALICO_ETCD_KEY_FILE"),
+        (variable("RINGFENCE_STORE"), EtcdEndpoints, "RINGFENCE_ETCD_ENDPOINTS"),
+        (variable("CALICO_DATASTORE_TYPE"), DatastorePath, "RINGFENCE_DATASTORE_PATH"),
+        (variable("ETCD_CERT_FILE"), EtcdKey, "etcdKey"),
+        (Origin::Flag("--etcd-user"), EtcdPassword, "--etcd-password-file"),
+        (Origin::Flag("--store"), EtcdDiscoverySrv, "etcdDiscoverySrv"),
+        (Origin::Top(DatastoreType), EtcdEndpoints, "etcd_endpoints"),
+        (Origin::ApiConfig(EtcdCert, "/c".into()), EtcdCaCert, "etcdCACert"),
+    ] {
+        assert_eq!(origin.name_of(setting), expected, "{origin}");
     }
 }

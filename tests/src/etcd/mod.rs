@@ -1,9 +1,10 @@
 //! Real etcd for tests: servers, clusters, certificates, and a proxy that breaks connections where a test says.
 //!
-//! Everything is bound to loopback, and nothing outlives the process of the tests, however that ends: the servers are
-//! killed by the kernel then, and what they left behind is removed by whoever uses their [`Slot`](slot::Slot) next.
+//! Everything is bound to loopback, and nothing outlives the process of the tests, however that ends: the kernel kills
+//! the servers then, and a shell that waited for it removes their data.
 
 pub mod auth;
+mod cleaner;
 pub mod cluster;
 pub mod ctl;
 mod http;

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::cleaner;
+
 /// Below the range that the kernel takes ports for outgoing connections from, so that a server that was killed finds its
 /// ports free when it comes back.
 const PORTS_START: u16 = 24_000;
@@ -13,8 +15,7 @@ const SLOTS: u16 = 1_000;
 
 /// A folder and three ports on loopback that nobody else uses, neither another test nor another process of tests.
 ///
-/// A slot belongs to whoever locks its file, and the kernel takes the lock back from a process that dies. What was left
-/// in the folder is removed by the next one.
+/// A slot belongs to whoever locks its file, and the kernel takes the lock back from a process that dies.
 #[derive(Debug)]
 pub struct Slot {
     folder: PathBuf,
@@ -70,6 +71,7 @@ impl Slot {
         fs::create_dir_all(&folder).expect("the folder of a slot is made");
         let lock = File::create(folder.join("lock")).expect("the lock of a slot is made");
         lock.try_lock().ok()?;
+        cleaner::remember(&folder);
         let slot = Self { folder, first_port, _lock: lock };
         slot.clear();
         (first_port..first_port + PORTS_PER_SLOT).all(is_free).then_some(slot)

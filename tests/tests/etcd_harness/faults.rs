@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use ipam_tests::etcd::{Ctl, Etcd, Fault, Moment, Proxy};
+use ipam_tests::etcd::{Ctl, Etcd, Fault, Moment, Options, Pki, Proxy};
 
 /// A call through a proxy may take so long before it counts as lost.
 const PATIENCE: &str = "--command-timeout=2s";
@@ -37,6 +37,18 @@ fn another_protocol_is_passed_on() {
     stream.read_to_string(&mut page).unwrap();
     assert!(page.contains("etcdserver"), "{page}");
     assert_eq!(proxy.counts().calls, 0);
+}
+
+#[test]
+fn tls_is_passed_on_unseen() {
+    let etcd = Options::default().tls(&Pki::new()).start();
+    let proxy = Proxy::to(&etcd.endpoint());
+    let client = etcd.client_at(proxy.endpoint());
+    client.run(&["put", "a", "1"]).unwrap();
+    assert_eq!((proxy.counts().connections, proxy.counts().calls), (1, 0));
+    proxy.set(Fault::CutAfterBytes(1));
+    client.run(&["put", "a", "2", "--command-timeout=300ms"]).unwrap_err();
+    assert_eq!(proxy.counts().cuts, 1);
 }
 
 #[test]
@@ -105,11 +117,13 @@ fn a_cut_after_the_reply_leaves_the_reply() {
 #[test]
 fn a_cut_in_the_middle_of_the_bytes() {
     let (etcd, proxy, client) = start();
-    proxy.set(Fault::CutAfterBytes(50_000));
+    // The client would connect again at once, and be counted again.
+    proxy.set_then(Fault::CutAfterBytes(50_000), Fault::Refuse);
     client.run(&["put", "a", &"x".repeat(100_000), PATIENCE]).unwrap_err();
     let counts = proxy.counts();
     assert_eq!((counts.bytes_to_server, counts.cuts), (50_000, 1));
     assert_eq!(etcd.ctl(&["get", "a"]), "");
+    proxy.set(Fault::None);
     client.run(&["put", "a", "1"]).unwrap();
 }
 

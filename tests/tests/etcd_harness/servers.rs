@@ -1,5 +1,9 @@
 //! Servers, users, certificates and clusters.
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ipam_tests::etcd::slot::has_ipv6;
@@ -36,6 +40,36 @@ fn a_shared_server_is_empty_and_goes_on() {
     drop((first, second));
     let again = Shared::take(Version::System);
     assert_eq!((again.endpoint(), again.ctl(&["get", "a"]).as_str()), (used, ""));
+}
+
+/// The test runs itself in another process and kills that.
+#[test]
+fn servers_end_with_their_process() {
+    const INSIDE: &str = "RINGFENCE_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        let etcd = Etcd::start();
+        println!("\nat {}", etcd.address());
+        sleep(Duration::from_mins(1));
+        return;
+    }
+    let mut other = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", "servers::servers_end_with_their_process"])
+        .env(INSIDE, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    let mut told =
+        lines.map_while(Result::ok).filter_map(|line| Some(line.strip_prefix("at ")?.to_owned()));
+    let address = told.next().unwrap();
+    assert!(TcpStream::connect(&address).is_ok());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let start = Instant::now();
+    while TcpStream::connect(&address).is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(10), "etcd still runs at {address}");
+        sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

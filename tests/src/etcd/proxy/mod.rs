@@ -26,6 +26,7 @@ const POLL: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Proxy {
     state: Arc<State>,
+    scheme: String,
     /// Last, so that the port is free when it goes.
     slot: Slot,
 }
@@ -49,16 +50,17 @@ struct Inside {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of a server, given as its URL, or as host and port.
+    /// Starts a proxy in front of a server, given as its URL.
     ///
     /// # Panics
     ///
-    /// If it cannot listen.
+    /// If that is no URL, or it cannot listen.
     #[must_use]
     pub fn to(endpoint: &str) -> Self {
         let slot = Slot::take();
+        let (scheme, server) = endpoint.split_once("://").expect("a URL");
         let state = Arc::new(State {
-            server: endpoint.trim_start_matches("http://").to_owned(),
+            server: server.to_owned(),
             port: slot.client_port(),
             inside: Mutex::default(),
             changed: Condvar::new(),
@@ -66,13 +68,13 @@ impl Proxy {
         state.set(Fault::None, Fault::None);
         let accepting = state.clone();
         thread::spawn(move || accepting.accept());
-        Self { state, slot }
+        Self { state, scheme: scheme.to_owned(), slot }
     }
 
-    /// Returns the proxy's own URL.
+    /// Returns the proxy's own URL, with or without TLS as the server's is.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address())
+        format!("{}://{}", self.scheme, self.address())
     }
 
     /// Returns the proxy's own host and port.

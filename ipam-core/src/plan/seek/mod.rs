@@ -1,20 +1,26 @@
 //! Finding blocks with room: those of the host, then a new one, then those of others.
 
+mod candidates;
+mod claim;
+mod narrow;
+mod own;
+mod survey;
+
 use std::net::IpAddr;
 
 use crate::ip::{Cidr, Family, Ordinal};
 use crate::kv::{Lookup, Range, Read};
-use crate::model::{Affinity, Attributes, Block, Owner, Timestamp, key};
+use crate::model::{Attributes, Block, Owner, Timestamp, key};
 use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
-use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate};
 use super::facts::Facts;
 use super::rules::{PoolOrder, Rules};
 use super::{Holder, Planned};
-
-/// How many blocks of other owners are read at once.
-const BORROWED_AT_ONCE: usize = 16;
+use candidates::candidate;
+use claim::Claims;
+use own::is_confirmed;
+use survey::Find;
 
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ impl Seek<'_> {
     }
 
     /// Returns what a search will look at first, so that several families can be asked for at once: the blocks that
-    /// the host has a claim on, candidates for a new one where it has none, and the blocks of gateways.
+    /// the host has a claim on, the first candidates for a new one, and the blocks of gateways.
     pub(super) fn first_reads(&self, lookup: &Lookup<'_>, choice: &Choice) -> Planned<Vec<Read>> {
         let family = choice.pools.first().map_or(Family::V4, Pool::family);
         let rows = self.rows(lookup, family, &choice.pools)?;
@@ -79,10 +85,12 @@ impl Seek<'_> {
             let block = gateway.and_then(|ip| Cidr::around(ip, pool.block_prefix).ok());
             reads.extend(block.as_ref().map(values));
         }
-        if let (true, Some(pool)) = (rows.is_empty(), choice.pools.first()) {
-            reads.extend(
-                self.candidates(pool).ahead(&self.facts.reserved).into_iter().map(candidate),
-            );
+        // Candidates are asked for together with the blocks; once those are known, only when they are full.
+        let is_known = |cidr: &Cidr| lookup.is_known(&key::block(cidr));
+        let is_first_look = rows.is_empty() || !rows.iter().all(is_known);
+        if let (true, Some(pool)) = (is_first_look, choice.pools.first()) {
+            let first = self.candidates(pool).ahead(&self.facts.reserved);
+            reads.extend(first.into_iter().filter(|cidr| !rows.contains(cidr)).map(candidate));
         }
         reads.dedup();
         Ok(reads)
@@ -200,220 +208,64 @@ impl Seek<'_> {
         if taken(&takes) >= count {
             return Ok((takes, None));
         }
+        let limit = self.facts.config.block_limit(self.rules.blocks_max);
+        let mut claims = Claims { claimed: rows.len(), limit };
         let missing = count - taken(&takes);
-        let (mut claimed, shortage) = self.in_new_blocks(lookup, group, rows.len(), missing)?;
+        let (mut claimed, shortage) = self.in_new_blocks(lookup, group, &mut claims, missing)?;
         takes.append(&mut claimed);
-        if taken(&takes) >= count || matches!(shortage, Shortage::BlockLimit { .. }) {
+        let is_over = match shortage {
+            Shortage::BlockLimit { .. } | Shortage::ClaimsOff => true,
+            Shortage::Full | Shortage::Strict => false,
+        };
+        if taken(&takes) >= count || is_over {
             return Ok((takes, Some(shortage)));
         }
-        if self.facts.config.strict_affinity {
-            return Ok((takes, Some(Shortage::Strict)));
-        }
-        let missing = count - taken(&takes);
-        let mut borrowed = self.in_others(lookup, group, &takes, missing)?;
-        takes.append(&mut borrowed);
+        let shortage = self.in_full_pools(lookup, group, &mut claims, &mut takes, count)?;
         Ok((takes, Some(shortage)))
     }
 
-    /// Returns the blocks inside the pools that the host has a claim on, in the order of their keys.
-    fn rows(&self, lookup: &Lookup<'_>, family: Family, pools: &[Pool]) -> Planned<Vec<Cidr>> {
-        let rows = lookup.peek_scan(&Range::prefix(key::affinities(self.owner, family)))?;
-        let named = rows.iter().filter_map(|kv| match key::parse(&kv.key) {
-            Some(key::Named::Affinity(_, cidr)) => Some(cidr),
-            _ => None,
-        });
-        Ok(named.filter(|cidr| pools.iter().any(|pool| pool.cidr.covers(cidr))).collect())
-    }
-
-    fn in_rows(
+    /// Adds what can be had where no new block is in sight: blocks that were overlooked, blocks that are taken back, and
+    /// addresses of others' blocks.
+    fn in_full_pools(
         &self,
         lookup: &mut Lookup<'_>,
         group: &[Pool],
-        rows: &[Cidr],
+        claims: &mut Claims,
+        takes: &mut Vec<Take>,
         count: usize,
-    ) -> Planned<Vec<Take>> {
-        let in_group = |cidr: &&Cidr| group.iter().any(|pool| pool.cidr.covers(cidr));
-        let rows: Vec<&Cidr> = rows.iter().filter(in_group).collect();
-        lookup.require(rows.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
-        let mut takes = Vec::new();
-        for cidr in rows {
-            let missing = count - taken(&takes);
-            if missing == 0 {
-                break;
-            }
-            let Some(pool) = group.iter().find(|pool| pool.cidr.covers(cidr)) else {
-                continue;
-            };
-            takes.extend(self.in_row(lookup, pool, cidr, missing)?);
-        }
-        Ok(takes)
-    }
-
-    /// Takes from a block that the host has a claim on; a claim whose block does not exist yet is completed.
-    fn in_row(
-        &self,
-        lookup: &mut Lookup<'_>,
-        pool: &Pool,
-        cidr: &Cidr,
-        count: usize,
-    ) -> Planned<Option<Take>> {
-        let (block_key, row_key) = (key::block(cidr), key::affinity(self.owner, cidr));
-        let usable = self.usable(pool);
-        let (block, confirms, how) = match lookup.peek(&block_key)? {
-            None => (self.new_block(lookup, *cidr)?, true, How::Claimed),
-            Some(kv) => {
-                let block =
-                    Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());
-                if !block.is_affine_to(self.owner) || block.count_free(&usable) == 0 {
-                    return Ok(None);
-                }
-                (block, !is_confirmed(lookup, &row_key)?, How::Affine)
-            }
-        };
-        lookup.get(&block_key)?;
-        let (block, ordinals) = block.take(count, self.attributes, usable);
-        let take = Take { block, ordinals, confirms, how, pool: pool.clone() };
-        Ok((!take.ordinals.is_empty()).then_some(take))
-    }
-
-    fn in_new_blocks(
-        &self,
-        lookup: &mut Lookup<'_>,
-        group: &[Pool],
-        mut claimed: usize,
-        count: usize,
-    ) -> Planned<(Vec<Take>, Shortage)> {
-        let limit = self.facts.config.block_limit(self.rules.blocks_max);
-        let mut takes: Vec<Take> = Vec::new();
-        for pool in group {
-            let mut candidates = self.candidates(pool);
-            while taken(&takes) < count {
-                if i64::try_from(claimed).is_ok_and(|claimed| claimed >= limit) {
-                    return Ok((takes, Shortage::BlockLimit { claimed, limit }));
-                }
-                if !self.facts.config.auto_allocate_blocks {
-                    return Ok((takes, Shortage::ClaimsOff));
-                }
-                let Some(cidr) = self.next_free(lookup, pool, &mut candidates)? else {
-                    break;
-                };
-                let missing = count - taken(&takes);
-                if let Some(take) = self.claim(lookup, pool, cidr, missing)? {
+    ) -> Planned<Shortage> {
+        let mut tried: Vec<Cidr> = takes.iter().map(|take| take.block.cidr).collect();
+        while taken(takes) < count {
+            let missing = count - taken(takes);
+            match self.survey(lookup, group, &tried, missing)? {
+                Ok(Find::Own(take)) => {
+                    tried.push(take.block.cidr);
                     takes.push(take);
-                    claimed += 1;
+                }
+                Ok(Find::Free(pool, cidr)) => {
+                    if let Some(shortage) = claims.shortage(true) {
+                        return Ok(shortage);
+                    }
+                    tried.push(cidr);
+                    if let Some(take) = self.claim(lookup, &pool, cidr, missing)? {
+                        takes.push(take);
+                        claims.claimed += 1;
+                    }
+                }
+                Err(survey) => {
+                    if let Some(shortage) = claims.shortage(true) {
+                        return Ok(shortage);
+                    }
+                    self.reclaim(lookup, &survey)?;
+                    if self.facts.config.strict_affinity {
+                        return Ok(Shortage::Strict);
+                    }
+                    takes.extend(self.borrow(lookup, &survey, missing)?);
+                    return Ok(Shortage::Full);
                 }
             }
         }
-        Ok((takes, Shortage::Full))
-    }
-
-    /// Returns the next block of a pool that does not exist, in the host's order.
-    fn next_free(
-        &self,
-        lookup: &Lookup<'_>,
-        pool: &Pool,
-        candidates: &mut Candidates,
-    ) -> Planned<Option<Cidr>> {
-        while let Some(cidr) = candidates.next(&self.facts.reserved) {
-            if candidates.walked() == 1 {
-                let first = self.candidates(pool).ahead(&self.facts.reserved);
-                lookup.require(first.into_iter().map(candidate))?;
-            } else if candidates.walked() > CANDIDATES_AT_ONCE {
-                lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
-            }
-            if !lookup.exists(&key::block(&cidr))? {
-                return Ok(Some(cidr));
-            }
-        }
-        Ok(None)
-    }
-
-    fn claim(
-        &self,
-        lookup: &mut Lookup<'_>,
-        pool: &Pool,
-        cidr: Cidr,
-        count: usize,
-    ) -> Planned<Option<Take>> {
-        let row_key = key::affinity(self.owner, &cidr);
-        let block_key = key::block(&cidr);
-        lookup.require([&row_key, &block_key].map(|key| Read::values(Range::key(key.clone()))))?;
-        if lookup.peek(&block_key)?.is_some() {
-            return Ok(None);
-        }
-        let block = self.new_block(lookup, cidr)?;
-        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
-        if ordinals.is_empty() {
-            return Ok(None);
-        }
-        lookup.get(&row_key)?;
-        lookup.get(&block_key)?;
-        Ok(Some(Take { block, ordinals, confirms: true, how: How::Claimed, pool: pool.clone() }))
-    }
-
-    fn in_others(
-        &self,
-        lookup: &mut Lookup<'_>,
-        group: &[Pool],
-        taken_from: &[Take],
-        count: usize,
-    ) -> Planned<Vec<Take>> {
-        let mut takes: Vec<Take> = Vec::new();
-        for pool in group {
-            let existing = self.existing(lookup, pool)?;
-            let others =
-                existing.iter().filter(|cidr| !taken_from.iter().any(|t| t.block.cidr == **cidr));
-            let others: Vec<&Cidr> = others.collect();
-            for chunk in others.chunks(BORROWED_AT_ONCE) {
-                if taken(&takes) >= count {
-                    return Ok(takes);
-                }
-                lookup
-                    .require(chunk.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
-                for cidr in chunk {
-                    let missing = count - taken(&takes);
-                    takes.extend(self.borrow(lookup, pool, cidr, missing)?);
-                }
-            }
-        }
-        Ok(takes)
-    }
-
-    /// Returns the blocks of a pool that exist, in the host's order.
-    fn existing(&self, lookup: &Lookup<'_>, pool: &Pool) -> Planned<Vec<Cidr>> {
-        let place = self.candidates(pool).places();
-        let keys = lookup.peek_keys(&Range::prefix(key::blocks(pool.family())))?;
-        let mut cidrs: Vec<Cidr> = keys
-            .into_iter()
-            .filter_map(|key| match key::parse(key) {
-                Some(key::Named::Block(cidr)) => Some(cidr),
-                _ => None,
-            })
-            .filter(|cidr| cidr.prefix() == pool.block_prefix && pool.cidr.covers(cidr))
-            .filter(|cidr| !self.facts.reserved.covers(cidr))
-            .collect();
-        cidrs.sort_by_key(place);
-        Ok(cidrs)
-    }
-
-    fn borrow(
-        &self,
-        lookup: &mut Lookup<'_>,
-        pool: &Pool,
-        cidr: &Cidr,
-        count: usize,
-    ) -> Planned<Option<Take>> {
-        let key = key::block(cidr);
-        let Some(kv) = lookup.peek(&key)? else {
-            return Ok(None);
-        };
-        let block = Block::decode(&key, &kv.value)?.collected(self.now, self.cooldown());
-        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
-        if ordinals.is_empty() {
-            return Ok(None);
-        }
-        lookup.get(&key)?;
-        Ok(Some(Take { block, ordinals, confirms: false, how: How::Borrowed, pool: pool.clone() }))
+        Ok(Shortage::Full)
     }
 
     fn take_one(
@@ -446,10 +298,6 @@ impl Seek<'_> {
         self.facts.config.ip_cooldown_seconds
     }
 
-    fn candidates(&self, pool: &Pool) -> Candidates {
-        Candidates::of(pool, self.owner, self.now)
-    }
-
     fn refusal(&self, choice: &Choice, family: Family, shortage: Shortage) -> Refusal {
         let host = self.owner.name().to_owned();
         let pools: Vec<String> = choice.pools.iter().map(|pool| pool.name.clone()).collect();
@@ -463,14 +311,6 @@ impl Seek<'_> {
             Shortage::ClaimsOff => Refusal::ClaimsOff { host, family },
             Shortage::Strict => Refusal::StrictAffinity { host, family, pools },
         }
-    }
-}
-
-/// Says whether the host's claim is confirmed, as a guard.
-fn is_confirmed(lookup: &mut Lookup<'_>, row_key: &str) -> Planned<bool> {
-    match lookup.get(row_key)? {
-        Some(kv) => Ok(Affinity::decode(row_key, &kv.value)?.is_confirmed()),
-        None => Ok(false),
     }
 }
 

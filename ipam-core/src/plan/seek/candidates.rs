@@ -50,6 +50,16 @@ impl Candidates {
         self.walked
     }
 
+    /// Leaves out the next places, reserved ones counted too.
+    pub(super) fn skip(&mut self, places: u128) {
+        self.order.skip_ahead(places);
+    }
+
+    /// Returns how many places lie behind, reserved ones counted too.
+    pub(super) fn position(&self) -> u128 {
+        self.order.walked()
+    }
+
     /// Returns the first blocks of the walk.
     pub(super) fn ahead(mut self, reserved: &RangeSet) -> Vec<Cidr> {
         std::iter::from_fn(|| self.next(reserved)).take(CANDIDATES_AT_ONCE).collect()

@@ -1,0 +1,93 @@
+//! A store, and the time that is left to use it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ipam_core::model::Timestamp;
+use ipam_core::plan::Request;
+use ipam_etcd::embedded::Create;
+use ipam_etcd::{AnyStore, Memory, NodeCache, StoreSettings, drive, drive_from};
+use tracing::debug;
+
+use crate::lock::HostLock;
+use crate::protocol::CniError;
+use crate::refusal_code::{from_drive, from_store};
+use crate::settings::Fields;
+
+pub(super) struct Session {
+    store: AnyStore,
+    ends: Instant,
+    lock_file: PathBuf,
+    lock_wait: Duration,
+    /// What this node remembers of the cluster; a file on this machine is as fast without.
+    cache: Option<NodeCache>,
+}
+
+impl Session {
+    /// Opens the store that the settings name; the plugin never makes one.
+    pub(super) fn open(fields: &Fields) -> Result<Self, CniError> {
+        let (settings, timeout) = (fields.store()?, fields.timeout()?);
+        let ends = Instant::now() + timeout;
+        let cache = match &settings {
+            StoreSettings::Embedded { .. } => None,
+            StoreSettings::Etcd(etcd) => Some(NodeCache::new(&fields.cache_folder()?, etcd)),
+        };
+        let store = settings
+            .open(Create::Never, timeout, cache.as_ref())
+            .map_err(|error| from_store(&error))?;
+        let (lock_file, lock_wait) = fields.lock()?;
+        Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2), cache })
+    }
+
+    pub(super) fn into_store(self) -> AnyStore {
+        self.store
+    }
+
+    /// Carries out a request that writes, in turn with the other processes of this node, beginning with what the one
+    /// before has left.
+    pub(super) async fn drive_in_turn<R: Request>(
+        &self,
+        request: &R,
+        now: Timestamp,
+    ) -> Result<R::Reply, CniError> {
+        // Others need not wait for our connection; if there will be none, the request tells why.
+        self.store.connect(self.left()).await;
+        let lock = HostLock::acquire(&self.lock_file, self.lock_wait);
+        let recollection = self.cache.as_ref().and_then(NodeCache::recollection);
+        debug!(held = lock.is_held(), remembers = recollection.is_some(), "taking a turn");
+        let driven = drive_from(&self.store, request, recollection, now, self.left()).await;
+        self.remember_token();
+        let driven = driven.map_err(|error| from_drive(&error))?;
+        debug!(round_trips = driven.round_trips, conflicts = driven.conflicts, "carried out");
+        if let Some(cache) = &self.cache {
+            match driven.memory {
+                Memory::Unchanged => {}
+                Memory::Lost => cache.forget(),
+                Memory::New(recollection) => cache.remember(recollection),
+            }
+        }
+        Ok(driven.reply)
+    }
+
+    /// Carries out a request that changes nothing.
+    pub(super) async fn drive<R: Request>(
+        &self,
+        request: &R,
+        now: Timestamp,
+    ) -> Result<R::Reply, CniError> {
+        let driven = drive(&self.store, request, now, self.left()).await;
+        self.remember_token();
+        Ok(driven.map_err(|error| from_drive(&error))?.reply)
+    }
+
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    /// Keeps the token of a login that was made just now.
+    fn remember_token(&self) {
+        if let (Some(cache), Some(token)) = (&self.cache, self.store.new_token()) {
+            cache.remember_token(&token);
+        }
+    }
+}
