@@ -14,6 +14,7 @@ mod endpoints;
 mod faults;
 mod full;
 mod requests;
+mod roles;
 mod unknown;
 mod users;
 
