@@ -61,9 +61,12 @@ impl Broken {
         assert_eq!(self.told(&get("/calico/a")), expected, "a read");
     }
 
-    /// Asserts what a write is told.
+    /// Asserts what a write is told, however what the server says of it meets the end of the connection.
     pub(crate) fn writes(&self, expected: &str) {
-        assert_eq!(self.told(&put("/calico/a", "b")), expected, "a write");
+        let times = if self.within == SOON { 5 } else { 1 };
+        for _ in 0..times {
+            assert_eq!(self.told(&put("/calico/a", "b")), expected, "a write");
+        }
     }
 
     fn told(&self, txn: &Txn) -> String {

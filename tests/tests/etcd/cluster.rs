@@ -11,7 +11,7 @@ use ipam_core::ip::Family;
 use ipam_core::plan::{Replay, Request};
 use ipam_etcd::etcd::EtcdStore;
 use ipam_etcd::{DriveError, Driven, EtcdSettings};
-use ipam_tests::etcd::Cluster;
+use ipam_tests::etcd::{Cluster, Proxy};
 
 use super::at;
 use super::requests::{
@@ -25,6 +25,8 @@ const HELD_MAX: usize = 3;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// What a busy machine may add to a deadline.
 const LATE: Duration = Duration::from_secs(2);
+/// How often the connections of one of the proxies are cut.
+const CUT_EVERY: Duration = Duration::from_millis(30);
 
 /// What everybody was told.
 #[derive(Default)]
@@ -162,30 +164,64 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// Lets one member after the other fail, the leader first.
-fn break_members(cluster: &Cluster) {
-    let pause = |ms| sleep(Duration::from_millis(ms));
-    pause(1500);
-    let leader = cluster.leader();
-    cluster.kill(leader);
-    pause(2000);
-    cluster.restart(leader);
-    pause(1500);
-    let leader = cluster.leader();
-    cluster.stop(leader);
-    pause(3000);
-    cluster.resume(leader);
-    pause(1500);
-    let follower = (cluster.leader() + 1) % 3;
-    cluster.stop(follower);
-    pause(2000);
-    cluster.resume(follower);
-    pause(1000);
-    let follower = (cluster.leader() + 2) % 3;
-    cluster.kill(follower);
-    pause(1500);
-    cluster.restart(follower);
-    pause(1500);
+/// Members, and a proxy before each whose connections are cut all the time.
+struct Stage {
+    cluster: Cluster,
+    proxies: Vec<Proxy>,
+}
+
+impl Stage {
+    fn start() -> Self {
+        let cluster = Cluster::start();
+        let proxies = cluster.endpoints().iter().map(|endpoint| Proxy::to(endpoint)).collect();
+        Self { cluster, proxies }
+    }
+
+    /// Describes how a client reaches the members: every other one through proxies.
+    fn settings(&self, number: usize) -> EtcdSettings {
+        let proxies = self.proxies.iter().map(Proxy::endpoint).collect();
+        let mut urls = if number % 2 == 0 { self.cluster.endpoints() } else { proxies };
+        // Processes spread over the members; these are one process.
+        urls.rotate_left(number % 3);
+        at(&urls)
+    }
+
+    /// Cuts the connections of one proxy after the other for a while.
+    fn cut_for(&self, ms: u64) {
+        let started = Instant::now();
+        for proxy in self.proxies.iter().cycle() {
+            if started.elapsed() >= Duration::from_millis(ms) {
+                return;
+            }
+            sleep(CUT_EVERY);
+            proxy.cut_connections();
+        }
+    }
+
+    /// Lets one member after the other fail, the leader first.
+    fn run(&self) {
+        self.cut_for(1500);
+        let leader = self.cluster.leader();
+        self.cluster.kill(leader);
+        self.cut_for(2000);
+        self.cluster.restart(leader);
+        self.cut_for(1500);
+        let leader = self.cluster.leader();
+        self.cluster.stop(leader);
+        self.cut_for(3000);
+        self.cluster.resume(leader);
+        self.cut_for(1500);
+        let follower = (self.cluster.leader() + 1) % 3;
+        self.cluster.stop(follower);
+        self.cut_for(2000);
+        self.cluster.resume(follower);
+        self.cut_for(1000);
+        let follower = (self.cluster.leader() + 2) % 3;
+        self.cluster.kill(follower);
+        self.cut_for(1500);
+        self.cluster.restart(follower);
+        self.cut_for(1500);
+    }
 }
 
 /// Asserts that the store holds what everybody was told, gives all of it back, and asserts that nothing is left.
@@ -209,25 +245,22 @@ fn settle(cluster: &Cluster, settings: &EtcdSettings, ledger: &Ledger) {
 
 #[test]
 fn members_that_fail_under_load_cost_nobody_an_address() {
-    let cluster = Cluster::start();
-    let settings = at(&cluster.endpoints());
+    let stage = Stage::start();
+    let settings = at(&stage.cluster.endpoints());
     make_pools(&settings, &[("p", "10.0.0.0/23")]);
     let (ledger, is_over) = (Mutex::default(), AtomicBool::new(false));
     let started = Instant::now();
     thread::scope(|scope| {
         for number in 0..CLIENTS {
-            let mut settings = settings.clone();
-            // Processes spread over the members; these are one process.
-            settings.endpoints.rotate_left(number % 3);
-            let (ledger, is_over) = (&ledger, &is_over);
+            let (ledger, is_over, settings) = (&ledger, &is_over, stage.settings(number));
             scope.spawn(move || Client { number, settings, ledger }.run(is_over));
         }
         // However the breaking ends, the clients do.
         let _ends = Ends(&is_over);
-        break_members(&cluster);
+        stage.run();
     });
     let ledger: Ledger = ledger.into_inner().unwrap();
     println!("{CLIENTS} clients in {:.1?}: {}", started.elapsed(), ledger.tally);
     assert!(ledger.tally.added > 200, "there was no load");
-    settle(&cluster, &settings, &ledger);
+    settle(&stage.cluster, &settings, &ledger);
 }

@@ -168,6 +168,19 @@ fn a_way_back_slower_than_anybody_waits_gives_one_address() {
 }
 
 #[test]
+fn a_store_waits_as_long_as_answers_take() {
+    let world = World::new();
+    world.proxy.set(Fault::Delay { requests: Duration::ZERO, replies: LATE });
+    let store = world.broken();
+    held(&store, "nobody");
+    let before = world.proxy.counts().calls;
+    for _ in 0..3 {
+        held(&store, "nobody");
+    }
+    assert_eq!(world.proxy.counts().calls - before, 3, "none was given up and repeated");
+}
+
+#[test]
 fn a_silence_that_passes_gives_one_address_and_one_that_stays_ends_in_time() {
     let world = World::new();
     let scene = Scene { families: &[Family::V4], replay: Replay::Again, is_new_host: true };
