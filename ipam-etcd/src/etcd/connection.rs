@@ -19,7 +19,7 @@ const KEY: &str = "PRIVATE KEY";
 pub(super) struct Connection {
     /// Which of the endpoints it leads to.
     pub(super) at: usize,
-    pub(super) kv: KvClient,
+    pub(super) kv: Box<KvClient>,
 }
 
 /// Connects to an endpoint within `deadline`.
@@ -60,7 +60,7 @@ async fn attempt(
     let client = client.map_err(|error| Fault::of_client(endpoint, settings, &error))?;
     // The largest answer is a whole store, which only its reader can judge.
     let kv = client.kv_client().max_decoding_message_size(usize::MAX);
-    Ok(Connection { at, kv })
+    Ok(Connection { at, kv: Box::new(kv) })
 }
 
 /// Logs in, unless there is a token from an earlier login.

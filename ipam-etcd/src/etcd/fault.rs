@@ -62,9 +62,9 @@ pub enum Fault {
         /// The endpoint.
         endpoint: String,
     },
-    /// It does not speak plain text, or is no etcd.
+    /// It speaks TLS only, or is no etcd: that looks alike.
     #[error(
-        "{endpoint} does not speak plain gRPC: write https:// where etcd serves TLS, or name the port for clients"
+        "{endpoint} closes connections without an answer: write https:// where etcd serves TLS, or name the port for clients"
     )]
     NotPlain {
         /// The endpoint.
@@ -265,10 +265,10 @@ impl Fault {
         settings: &EtcdSettings,
         error: &etcd_client::Error,
     ) -> Self {
-        match error {
-            etcd_client::Error::GRpcStatus(status) => Self::of_status(endpoint, settings, status),
-            other => Self::Other { endpoint: endpoint.url.clone(), message: other.to_string() },
+        if let etcd_client::Error::GRpcStatus(status) = error {
+            return Self::of_status(endpoint, settings, status);
         }
+        Self::Other { endpoint: endpoint.url.clone(), message: error.to_string() }
     }
 
     /// Says whether trying again soon may help.
@@ -330,6 +330,10 @@ impl Fault {
     }
 
     /// What TLS says before a connection is there is about the server.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not told apart is told in its own words"
+    )]
     fn of_tls(endpoint: String, error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -361,10 +365,12 @@ impl Fault {
 
     /// Tells of a connection that broke before anything came through it what that often means.
     pub(super) fn before_any_answer(self, settings: &EtcdSettings) -> Self {
-        match self {
-            Self::Broken { endpoint, .. } if settings.tls.is_none() => Self::NotPlain { endpoint },
-            fault => fault,
+        if let Self::Broken { endpoint, .. } = &self
+            && settings.tls.is_none()
+        {
+            return Self::NotPlain { endpoint: endpoint.clone() };
         }
+        self
     }
 }
 

@@ -11,6 +11,7 @@ mod quota;
 mod race;
 mod token;
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ use crate::store::{Store, StoreError, check_shape};
 const ANSWER_MS_MIN: u64 = 500;
 /// How long endpoints that cannot be reached are tried again where none of them can.
 const GRACE: Duration = Duration::from_millis(400);
+/// How long a read is repeated where every connection breaks before it brings an answer: the members may be failing.
+const BREAKING_GRACE: Duration = Duration::from_millis(800);
 /// How often one call logs in again because its token is not accepted.
 const LOGINS_MAX: u32 = 2;
 /// How often a server is asked why it broke a connection.
@@ -146,7 +149,7 @@ impl EtcdStore {
                 let source = fault.into();
                 return Err(StoreError::Indeterminate { store: self.name(), source });
             }
-            if left() <= PAUSE || (!fault.is_passing() && started.elapsed() > GRACE) {
+            if left() <= PAUSE || (!fault.is_passing() && started.elapsed() > BREAKING_GRACE) {
                 return Err(self.unavailable(fault, started));
             }
             last = Some(fault);
@@ -168,11 +171,11 @@ impl EtcdStore {
                 }),
             },
             Ok(Err(etcd_client::Error::GRpcStatus(status))) => {
-                match self.judge(connection, &status) {
-                    Attempt::Failed(fault @ Fault::Full { .. }) if txn.is_write() => {
-                        self.doubt(connection, txn, fault, left).await
-                    }
-                    attempt => attempt,
+                let judged = self.judge(connection, &status);
+                if let Attempt::Failed(fault @ Fault::Full { .. }) = judged {
+                    self.doubt(connection, txn, fault, left).await
+                } else {
+                    judged
                 }
             }
             Ok(Err(error)) => Attempt::Unknown(Fault::Other {
@@ -220,6 +223,9 @@ impl EtcdStore {
         fault: Fault,
         left: Duration,
     ) -> Attempt {
+        if !txn.is_write() {
+            return Attempt::Failed(fault);
+        }
         let Some(probe) = quota::probe(txn) else { return Attempt::Unknown(fault) };
         let mut kv = connection.kv.clone();
         let asked = kv.txn(convert::to_etcd(&probe));
@@ -246,18 +252,11 @@ impl EtcdStore {
             Some(endpoint) => Fault::of_status(endpoint, &self.settings, status),
             None => Fault::Other { endpoint: String::new(), message: status.to_string() },
         };
-        match status.code() {
-            // etcd says these before it does anything.
-            Code::InvalidArgument
-            | Code::PermissionDenied
-            | Code::Unauthenticated
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::Unimplemented => Attempt::Failed(fault),
-            // What keeps a connection from coming about keeps a transaction from being received.
-            _ if fault.is_denial() => Attempt::Failed(fault),
-            _ => Attempt::Unknown(fault),
+        // What keeps a connection from coming about keeps a transaction from being received.
+        if fault.is_denial() || is_refusal(status) {
+            Attempt::Failed(fault)
+        } else {
+            Attempt::Unknown(fault)
         }
     }
 
@@ -320,6 +319,22 @@ impl EtcdStore {
 /// Returns how long an answer is waited for after so many silences.
 fn patience(silences: u32) -> Duration {
     Duration::from_millis(ANSWER_MS_MIN << silences.min(SILENCES_MAX))
+}
+
+/// Says whether etcd itself refuses something, which it does before it does anything.
+fn is_refusal(status: &Status) -> bool {
+    // What has a source was made here of a connection's end, whatever its code.
+    status.source().is_none()
+        && matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::ResourceExhausted
+                | Code::FailedPrecondition
+                | Code::OutOfRange
+                | Code::Unimplemented
+        )
 }
 
 impl Store for EtcdStore {

@@ -219,7 +219,7 @@ fn a_server_accepts_and_never_begins_tls() {
 fn plain_text_meets_tls() {
     let server = Encrypted::start();
     let url = server.etcd.endpoint().replace("https", "http");
-    let cause = "E does not speak plain gRPC: write https:// where etcd serves TLS, or name the port for clients";
+    let cause = "E closes connections without an answer: write https:// where etcd serves TLS, or name the port for clients";
     let broken = Broken::new(one(url));
     broken.reads(&format!("unavailable: etcd store E did not answer in N ms: {cause}"));
     broken.writes(&format!("indeterminate: etcd store E did not confirm a write: {cause}"));

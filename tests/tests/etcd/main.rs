@@ -44,3 +44,9 @@ fn at(endpoints: &[impl AsRef<str>]) -> EtcdSettings {
     let endpoints = endpoints.iter().map(|url| endpoint(url.as_ref())).collect();
     EtcdSettings { endpoints, tls: None, login: None }
 }
+
+/// Tells a figure to whoever runs the tests with `--nocapture`.
+#[allow(clippy::print_stdout, reason = "the test runner keeps it for whoever wants to see it")]
+fn tell(figure: &str) {
+    println!("{figure}");
+}

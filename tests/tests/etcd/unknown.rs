@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ipam_core::ip::Family;
-use ipam_core::plan::Replay;
+use ipam_core::plan::{Assign, Replay};
 use ipam_etcd::etcd::EtcdStore;
 use ipam_etcd::{DriveError, Store};
 use ipam_tests::etcd::{Fault, Moment, Proxy, Shared, Version};
@@ -24,6 +24,8 @@ const MOMENTS: [Moment; 5] = [
 ];
 /// A request that takes more calls than this has gone astray.
 const CALLS_MAX: u64 = 12;
+/// A server may answer before the end of a request, which the client then has no reason to send.
+const TRIES: u32 = 5;
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
 
 /// A real etcd with pools, which is reached straight and through a proxy.
@@ -61,7 +63,7 @@ impl World {
         let cuts = self.proxy.counts().cuts;
         let host = if scene.is_new_host { name } else { "host" };
         self.proxy.set(fault);
-        let added = ask(&self.broken(), &self.request(name, host, scene), DEADLINE);
+        let added = ask(&self.broken(), &scene.request(name, host), DEADLINE);
         self.proxy.set(Fault::None);
         let added = ips(&added.unwrap_or_else(|error| panic!("{name}: {error:?}")).reply);
         assert_eq!(added.len(), scene.families.len(), "{name}");
@@ -74,10 +76,6 @@ impl World {
         self.proxy.counts().cuts > cuts
     }
 
-    fn request(&self, name: &str, host: &str, scene: &Scene<'_>) -> ipam_core::plan::Assign {
-        assign(name, host, scene.replay, scene.families)
-    }
-
     /// Asserts that the store is sound and that nobody holds anything.
     fn assert_empty(&self) {
         assert_sound(&self.direct);
@@ -86,23 +84,27 @@ impl World {
     }
 }
 
-/// Cuts every call of a scene at every moment, until there is no such call.
+impl Scene<'_> {
+    fn request(&self, name: &str, host: &str) -> Assign {
+        assign(name, host, self.replay, self.families)
+    }
+}
+
+/// Cuts every call of a scene at every moment, until there is no such call; returns how many calls there are.
 fn cut_every_call(scene: &Scene<'_>) -> u64 {
     let world = World::new();
-    let mut cuts = 0;
     for call in 1..CALLS_MAX {
-        let mut is_over = true;
-        for at in MOMENTS {
-            let name = format!("{call}-{at:?}").to_lowercase();
-            if world.add_and_del(&name, scene, Fault::Cut { call, at }) {
-                is_over = false;
-                cuts += 1;
-            }
-        }
-        if is_over {
+        let is_cut = MOMENTS.map(|at| {
+            (0..TRIES).any(|number| {
+                let name = format!("{call}-{at:?}-{number}").to_lowercase();
+                world.add_and_del(&name, scene, Fault::Cut { call, at })
+            })
+        });
+        if is_cut == [false; MOMENTS.len()] {
             world.assert_empty();
-            return cuts;
+            return call - 1;
         }
+        assert_eq!(is_cut, [true; MOMENTS.len()], "call {call}");
     }
     panic!("there is no end of calls");
 }
@@ -111,7 +113,7 @@ fn cut_every_call(scene: &Scene<'_>) -> u64 {
 fn a_call_that_is_cut_gives_one_address() {
     for replay in [Replay::Same, Replay::Again] {
         let scene = Scene { families: &[Family::V4], replay, is_new_host: false };
-        assert!(cut_every_call(&scene) >= 3 * MOMENTS.len() as u64);
+        assert!(cut_every_call(&scene) >= 3);
     }
 }
 
@@ -119,7 +121,7 @@ fn a_call_that_is_cut_gives_one_address() {
 fn a_call_that_is_cut_gives_one_address_of_a_new_block() {
     for replay in [Replay::Same, Replay::Again] {
         let scene = Scene { families: &[Family::V4], replay, is_new_host: true };
-        assert!(cut_every_call(&scene) >= 3 * MOMENTS.len() as u64);
+        assert!(cut_every_call(&scene) >= 3);
     }
 }
 
@@ -127,7 +129,7 @@ fn a_call_that_is_cut_gives_one_address_of_a_new_block() {
 fn a_call_that_is_cut_gives_one_address_of_each_family() {
     for is_new_host in [false, true] {
         let scene = Scene { families: &BOTH, replay: Replay::Again, is_new_host };
-        assert!(cut_every_call(&scene) >= 3 * MOMENTS.len() as u64);
+        assert!(cut_every_call(&scene) >= 3);
     }
 }
 
@@ -188,8 +190,8 @@ fn a_silence_that_passes_gives_one_address_and_one_that_stays_ends_in_time() {
         let name = format!("silent-{ms}");
         world.proxy.set(Fault::Silence);
         let added = thread::scope(|scope| {
-            let waiting = scope
-                .spawn(|| ask(&world.broken(), &world.request(&name, &name, &scene), DEADLINE));
+            let waiting =
+                scope.spawn(|| ask(&world.broken(), &scene.request(&name, &name), DEADLINE));
             thread::sleep(Duration::from_millis(ms));
             world.proxy.set(Fault::None);
             waiting.join().unwrap().unwrap()
@@ -199,7 +201,7 @@ fn a_silence_that_passes_gives_one_address_and_one_that_stays_ends_in_time() {
     }
     world.proxy.set(Fault::Silence);
     let (started, deadline) = (Instant::now(), Duration::from_millis(1500));
-    let error = ask(&world.broken(), &world.request("never", "host", &scene), deadline);
+    let error = ask(&world.broken(), &scene.request("never", "host"), deadline);
     assert!(matches!(error, Err(DriveError::Store(_))), "{error:?}");
     let took = started.elapsed();
     assert!(took < deadline + Duration::from_millis(500), "{took:?}");
@@ -217,7 +219,7 @@ fn an_outcome_that_stays_unknown_is_told_as_such_and_settled_by_a_del() {
         world
             .proxy
             .set_then(Fault::Cut { call: calls_before_the_write(&world) + 1, at }, Fault::Refuse);
-        let request = world.request(&name, "host", &scene);
+        let request = scene.request(&name, "host");
         let error = ask(&world.broken(), &request, Duration::from_secs(1)).unwrap_err();
         assert!(is_unknown(&error), "{error:?}");
         assert_eq!(held(&world.direct, &name).len(), usize::from(is_held));
@@ -231,7 +233,7 @@ fn an_outcome_that_stays_unknown_is_told_as_such_and_settled_by_a_del() {
 fn calls_before_the_write(world: &World) -> u64 {
     let scene = Scene { families: &[Family::V4], replay: Replay::Same, is_new_host: false };
     let before = world.proxy.counts().calls;
-    ask(&world.broken(), &world.request("counted", "host", &scene), DEADLINE).unwrap();
+    ask(&world.broken(), &scene.request("counted", "host"), DEADLINE).unwrap();
     let calls = world.proxy.counts().calls - before;
     ask(&world.direct, &release("counted"), DEADLINE).unwrap();
     calls - 1
