@@ -2,12 +2,15 @@
 
 use std::thread;
 
+use ipam_core::ip::Family;
 use ipam_core::kv::{Compare, Op, Range, Read, Revision, Txn};
+use ipam_core::plan::Replay;
 use ipam_etcd::etcd::EtcdStore;
-use ipam_etcd::{Store, StoreError};
+use ipam_etcd::{DriveError, Store, StoreError};
 use ipam_tests::etcd::{Etcd, Options};
 
 use super::broken::{DEADLINE, get, one, told};
+use super::requests::{ask, assert_sound, assign, held, ips, is_unknown, make_pools};
 use super::{block_on, tell};
 
 const WRITERS: usize = 8;
@@ -66,4 +69,56 @@ fn a_write_is_refused_for_want_of_room_only_where_it_was_not_applied() {
     }
     tell(&format!("{refused} refused, {unknown} unknown, {applied} applied"));
     assert!(refused > 0);
+}
+
+/// Takes addresses until that fails, and returns each handle with what was answered.
+fn take_until_full(etcd: &Etcd, who: usize) -> Vec<(String, Result<Vec<String>, DriveError>)> {
+    let store = EtcdStore::new(one(etcd.endpoint()), None);
+    let mut answers = Vec::new();
+    for number in 0..1000 {
+        let handle = format!("h{who}-{number}");
+        let request = assign(&handle, &format!("n{who}"), Replay::Again, &[Family::V4]);
+        let answer = ask(&store, &request, DEADLINE).map(|driven| ips(&driven.reply));
+        let is_over = answer.is_err();
+        answers.push((handle, answer));
+        if is_over {
+            break;
+        }
+    }
+    answers
+}
+
+#[test]
+fn an_add_on_a_database_that_fills_holds_what_it_was_told() {
+    let (mut given, mut refused, mut unknown) = (0, 0, 0);
+    for _ in 0..4 {
+        let etcd = Options::default().flag("quota-backend-bytes", 2_000_000).start();
+        make_pools(&one(etcd.endpoint()), &[("p", "10.0.0.0/20")]);
+        let answers: Vec<_> = thread::scope(|scope| {
+            let etcd = &etcd;
+            let takers: Vec<_> =
+                (0..4).map(|who| scope.spawn(move || take_until_full(etcd, who))).collect();
+            fill(etcd, 0);
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect()
+        });
+        let store = EtcdStore::new(one(etcd.endpoint()), None);
+        for (handle, answer) in answers {
+            let held = held(&store, &handle);
+            match answer {
+                Ok(ips) => {
+                    assert_eq!(held, ips, "{handle}");
+                    given += 1;
+                }
+                Err(error) if is_unknown(&error) => unknown += 1,
+                Err(error) => {
+                    assert_eq!(held, [""; 0], "{handle}: {error:?}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_sound(&store);
+    }
+    tell(&format!("{given} given, {refused} refused, {unknown} unknown"));
+    assert!(given > 0 && refused > 0);
+    assert_eq!(unknown, 0, "sending it again tells");
 }
