@@ -116,7 +116,7 @@ pub enum Fault {
         /// The endpoint.
         endpoint: String,
         /// What the server said.
-        cause: String,
+        cause: &'static str,
     },
     /// A file of certificates or keys cannot be read.
     #[error("the {what} in {place} cannot be read: check the path and its permissions")]
@@ -355,7 +355,7 @@ impl Fault {
     }
 
     /// What a server says by TLS once the connection is there is about us.
-    fn of_alert(endpoint: String, settings: &EtcdSettings, alert: String) -> Self {
+    fn of_alert(endpoint: String, settings: &EtcdSettings, alert: &'static str) -> Self {
         if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
             Self::ClientCertificate { endpoint, cause: alert }
         } else {
@@ -375,26 +375,26 @@ impl Fault {
 }
 
 /// What a server says by TLS of a client's certificate, before it takes anything from that client.
-const ALERTS: [&str; 10] = [
-    "AccessDenied",
-    "BadCertificate",
-    "CertificateExpired",
-    "CertificateRequired",
-    "CertificateRevoked",
-    "CertificateUnknown",
-    "DecryptError",
-    "HandshakeFailure",
-    "UnknownCA",
-    "UnsupportedCertificate",
+const ALERTS: [(&str, &str); 10] = [
+    ("AccessDenied", "access denied"),
+    ("BadCertificate", "bad certificate"),
+    ("CertificateExpired", "expired"),
+    ("CertificateRequired", "certificate required"),
+    ("CertificateRevoked", "revoked"),
+    ("CertificateUnknown", "certificate unknown"),
+    ("DecryptError", "bad signature"),
+    ("HandshakeFailure", "handshake failure"),
+    ("UnknownCA", "unknown CA"),
+    ("UnsupportedCertificate", "unsupported certificate"),
 ];
 
 /// Finds what a server said by TLS of our certificate. The layers in between keep only its text.
-fn alert(error: &(dyn Error + 'static)) -> Option<String> {
+fn alert(error: &(dyn Error + 'static)) -> Option<&'static str> {
     chain(error).find_map(|error| {
         let text = error.to_string();
         let (_, alert) = text.split_once("received fatal alert: ")?;
-        let alert: String = alert.chars().take_while(char::is_ascii_alphanumeric).collect();
-        ALERTS.contains(&alert.as_str()).then_some(alert)
+        let name = alert.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        ALERTS.iter().find_map(|(alert, words)| (*alert == name).then_some(*words))
     })
 }
 

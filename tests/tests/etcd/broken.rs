@@ -44,9 +44,9 @@ impl Broken {
         Self { within: DEADLINE + LATE, ..self }
     }
 
-    /// Calls a file by a short name.
-    pub(crate) fn called(mut self, path: &Path, name: &str) -> Self {
-        self.names.push((path.display().to_string(), name.to_owned()));
+    /// Calls a file, or what else differs, by another name.
+    pub(crate) fn called(mut self, text: impl AsRef<Path>, name: &str) -> Self {
+        self.names.push((text.as_ref().display().to_string(), name.to_owned()));
         self
     }
 

@@ -190,9 +190,13 @@ impl World {
     }
 }
 
+fn page() -> String {
+    fs::read_to_string(root().join("docs/etcd-roles.md")).unwrap()
+}
+
 /// Returns the commands that stand under a heading of the page.
 fn blocks(heading: &str) -> Vec<String> {
-    let page = fs::read_to_string(root().join("docs/etcd-roles.md")).unwrap();
+    let page = page();
     let section = page.split(&format!("\n{heading}\n")).nth(1).expect(heading);
     let section = section.split("\n## ").next().unwrap();
     let fenced = section.split("```").skip(1).step_by(2);
@@ -256,6 +260,12 @@ fn a_viewer_sees_everything_and_changes_nothing() {
                 "error: cannot {task} [RF-E0205]\n  why: etcd store E denies access: E does not permit this to {who}: give its role what docs/etcd-roles.md lists\n  how: run it under a name that may use the store\n"
             );
             assert_eq!(error, expected, "{line}");
+        }
+        if world.pki.is_none() {
+            let told = format!(
+                "denies access: https://etcd-1.example:2379 does not permit this to {who}: give its role what docs/etcd-roles.md lists"
+            );
+            assert!(page().contains(&told));
         }
         assert_eq!(world.contents(), before);
     }
