@@ -9,6 +9,7 @@ pub mod cache;
 mod drive;
 pub mod embedded;
 pub mod etcd;
+mod log;
 #[cfg(any(test, feature = "testing"))]
 mod model;
 pub mod settings;
@@ -19,6 +20,7 @@ pub use cache::{CACHE_FOLDER, NodeCache};
 pub use drive::{
     CONFLICTS_MAX, DriveError, Driven, Memory, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from,
 };
+pub use log::is_ours;
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
 pub use settings::{EMBEDDED_PATH, EtcdSettings, SettingsError, StoreSettings};

@@ -65,9 +65,7 @@ impl World {
     ///
     /// If it is refused.
     pub fn pool(&self, name: &str, spec: Value, exclusive: Option<bool>) {
-        let spec: IpPoolSpec = serde_json::from_value(spec).expect("a pool's spec");
-        let pool = IpPool::new(ResourceKind::IpPool, name, spec);
-        self.apply(Manifest::Pool(Box::new(pool), exclusive));
+        self.apply(pool(name, spec, exclusive));
     }
 
     /// Adds a reservation.
@@ -76,9 +74,7 @@ impl World {
     ///
     /// If it is refused.
     pub fn reserve(&self, name: &str, networks: &[&str]) {
-        let spec = IpReservationSpec::new(networks.iter().map(|n| (*n).to_owned()).collect());
-        let reservation = IpReservation::new(ResourceKind::IpReservation, name, spec);
-        self.apply(Manifest::Reservation(Box::new(reservation)));
+        self.apply(reservation(name, networks));
     }
 
     /// Binds a namespace or network.
@@ -145,18 +141,7 @@ impl World {
     /// If a block cannot be read.
     #[must_use]
     pub fn taken(&self) -> Vec<IpAddr> {
-        let kvs = self.contents();
-        let blocks =
-            kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(_))));
-        let mut taken: Vec<IpAddr> = blocks
-            .flat_map(|kv| {
-                let block = Block::decode(&kv.key, &kv.value).expect("a sound block");
-                let held = block.taken().filter(|(_, record)| record.released_at.is_none());
-                held.map(|(ordinal, _)| block.cidr.address_at(ordinal)).collect::<Vec<_>>()
-            })
-            .collect();
-        taken.sort();
-        taken
+        taken(&self.contents())
     }
 
     /// Returns the bytes of every file in the store's folder, to compare before with after. Left out is what holds
@@ -179,10 +164,53 @@ impl World {
     }
 
     fn apply(&self, manifest: Manifest) {
-        let random = u128::from(std::process::id()) << 64 | now().nanos().unsigned_abs();
-        let request = ApplyResources { manifests: vec![manifest], create_only: false, random };
-        self.drive(&request).expect("the resource is stored");
+        self.drive(&applying(manifest)).expect("the resource is stored");
     }
+}
+
+/// Asks to store one resource.
+#[must_use]
+pub fn applying(manifest: Manifest) -> ApplyResources {
+    let random = u128::from(std::process::id()) << 64 | now().nanos().unsigned_abs();
+    ApplyResources { manifests: vec![manifest], create_only: false, random }
+}
+
+/// Describes a pool by its name and what its manifest says under `spec`.
+///
+/// # Panics
+///
+/// If that is no pool.
+#[must_use]
+pub fn pool(name: &str, spec: Value, exclusive: Option<bool>) -> Manifest {
+    let spec: IpPoolSpec = serde_json::from_value(spec).expect("a pool's spec");
+    Manifest::Pool(Box::new(IpPool::new(ResourceKind::IpPool, name, spec)), exclusive)
+}
+
+/// Describes a reservation.
+#[must_use]
+pub fn reservation(name: &str, networks: &[&str]) -> Manifest {
+    let spec = IpReservationSpec::new(networks.iter().map(|n| (*n).to_owned()).collect());
+    let kind = ResourceKind::IpReservation;
+    Manifest::Reservation(Box::new(IpReservation::new(kind, name, spec)))
+}
+
+/// Returns every address that somebody holds, in order.
+///
+/// # Panics
+///
+/// If a block cannot be read.
+#[must_use]
+pub fn taken(kvs: &[Kv]) -> Vec<IpAddr> {
+    let blocks = kvs.iter().filter(|kv| matches!(key::parse(&kv.key), Some(key::Named::Block(_))));
+    let mut taken: Vec<IpAddr> = blocks
+        .flat_map(|kv| {
+            let block = Block::decode(&kv.key, &kv.value).expect("a sound block");
+            let held = block.taken().filter(|(_, record)| record.released_at.is_none());
+            held.map(|(ordinal, _)| block.cidr.address_at(ordinal)).collect::<Vec<_>>()
+        })
+        .collect();
+    taken.sort();
+    taken
 }
 
 /// Asks to store bytes under a key.

@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipam_core::model::{HandleId, Timestamp};
 use ipam_core::plan::{HandleTarget, Release};
-use ipam_etcd::{AnyStore, drive};
+use ipam_etcd::{AnyStore, drive, is_ours};
 use tracing::error;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::protocol::{
     Arguments, Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
@@ -126,7 +128,8 @@ fn start_logging(fields: &Fields) -> Result<(), CniError> {
         .with_ansi(false)
         .with_target(false)
         .with_max_level(level)
-        .finish();
+        .finish()
+        .with(filter_fn(is_ours));
     // A second start can only come from a second command in one process, which there is none of.
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|error| CniError::from_chain(Code::Internal, &error))?;

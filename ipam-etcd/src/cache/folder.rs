@@ -37,6 +37,8 @@ pub(super) fn replace(folder: &Path, file: &Path, bytes: &[u8]) -> io::Result<()
     let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, file));
     if written.is_err() {
         remove(&beside);
+        // What it should have replaced is not true any more.
+        remove(file);
     }
     written
 }

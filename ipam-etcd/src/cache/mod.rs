@@ -100,7 +100,6 @@ impl NodeCache {
     fn write(&self, file: &Path, bytes: &[u8]) {
         if let Err(error) = folder::replace(&self.folder, file, bytes) {
             debug!(file = %file.display(), %error, "nothing is remembered");
-            folder::remove(file);
         }
     }
 }

@@ -26,6 +26,12 @@ impl Metrics {
         ["Txn", "Range", "Put", "DeleteRange"].iter().map(|method| self.answered(method)).sum()
     }
 
+    /// Returns how many logins were answered.
+    #[must_use]
+    pub fn logins(&self) -> u64 {
+        self.sum("grpc_server_handled_total", &["grpc_method=\"Authenticate\""])
+    }
+
     /// Says whether the server leads its cluster.
     #[must_use]
     pub fn is_leader(&self) -> bool {

@@ -17,6 +17,7 @@ pub mod server;
 pub mod shared;
 pub mod slot;
 pub mod version;
+pub mod world;
 
 pub use auth::User;
 pub use cluster::Cluster;
@@ -28,3 +29,4 @@ pub use proxy::{Counts, Fault, Moment, Proxy};
 pub use server::Etcd;
 pub use shared::Shared;
 pub use version::Version;
+pub use world::EtcdWorld;
