@@ -17,9 +17,9 @@ pub(crate) const SECRET: &str = "xyzzy";
 /// How long a call may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 /// What cannot become better is told well before the deadline, on a busy machine too.
-const SOON: Duration = Duration::from_millis(1500);
+const SOON: Duration = Duration::from_millis(2500);
 /// What a busy machine may add to a deadline.
-const LATE: Duration = Duration::from_millis(700);
+const LATE: Duration = Duration::from_secs(2);
 
 /// A store that cannot be used.
 pub(crate) struct Broken {

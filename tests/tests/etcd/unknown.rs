@@ -200,11 +200,11 @@ fn a_silence_that_passes_gives_one_address_and_one_that_stays_ends_in_time() {
         ask(&world.direct, &release(&name), DEADLINE).unwrap();
     }
     world.proxy.set(Fault::Silence);
-    let (started, deadline) = (Instant::now(), Duration::from_millis(1500));
+    let (started, deadline) = (Instant::now(), Duration::from_secs(3));
     let error = ask(&world.broken(), &scene.request("never", "host"), deadline);
     assert!(matches!(error, Err(DriveError::Store(_))), "{error:?}");
     let took = started.elapsed();
-    assert!(took < deadline + Duration::from_millis(500), "{took:?}");
+    assert!(took < deadline + Duration::from_secs(2), "{took:?}");
     world.assert_empty();
 }
 
