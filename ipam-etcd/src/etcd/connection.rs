@@ -11,12 +11,15 @@ use super::fault::Fault;
 use super::token::{Token, carrying};
 use crate::settings::{Endpoint, EtcdSettings, Login, Pem, TlsSettings};
 
+const CERTIFICATE: &str = "CERTIFICATE";
+const KEY: &str = "PRIVATE KEY";
+
 /// A connection that has been made, and logged in where there is a user.
 #[derive(Clone)]
 pub(super) struct Connection {
     /// Which of the endpoints it leads to.
     pub(super) at: usize,
-    pub(super) kv: KvClient,
+    pub(super) kv: Box<KvClient>,
 }
 
 /// Connects to an endpoint within `deadline`.
@@ -57,7 +60,7 @@ async fn attempt(
     let client = client.map_err(|error| Fault::of_client(endpoint, settings, &error))?;
     // The largest answer is a whole store, which only its reader can judge.
     let kv = client.kv_client().max_decoding_message_size(usize::MAX);
-    Ok(Connection { at, kv })
+    Ok(Connection { at, kv: Box::new(kv) })
 }
 
 /// Logs in, unless there is a token from an earlier login.
@@ -89,11 +92,14 @@ fn dial(endpoint: &Endpoint, tls: Option<&TlsSettings>) -> Result<Dial, Fault> {
     let Some(tls) = tls else { return Ok(dial) };
     let mut config = ClientTlsConfig::new().domain_name(host(&endpoint.url));
     config = match &tls.ca {
-        Some(ca) => config.ca_certificate(Certificate::from_pem(read(ca, "CA certificate")?)),
+        Some(ca) => {
+            config.ca_certificate(Certificate::from_pem(read(ca, "CA certificate", CERTIFICATE)?))
+        }
         None => config.with_native_roots(),
     };
     if let Some((certificate, key)) = &tls.identity {
-        let (certificate, key) = (read(certificate, "certificate")?, read(key, "key")?);
+        let certificate = read(certificate, "certificate", CERTIFICATE)?;
+        let key = read(key, "key", KEY)?;
         config = config.identity(Identity::from_pem(certificate, key));
     }
     dial.tls_config(config).map_err(|error| Fault::BadCertificates { cause: innermost(&error) })
@@ -108,7 +114,8 @@ fn host(url: &str) -> &str {
     }
 }
 
-fn read(pem: &Pem, what: &'static str) -> Result<Vec<u8>, Fault> {
+/// Reads what a line must announce as `label`; before it may stand of which kind it is.
+fn read(pem: &Pem, what: &'static str, label: &'static str) -> Result<Vec<u8>, Fault> {
     let (bytes, place) = match pem {
         Pem::Inline(text) => (text.expose().as_bytes().to_vec(), "the settings".to_owned()),
         Pem::File(path) => {
@@ -121,8 +128,11 @@ fn read(pem: &Pem, what: &'static str) -> Result<Vec<u8>, Fault> {
             (bytes, place)
         }
     };
-    if !bytes.windows(11).any(|window| window == b"-----BEGIN ") {
-        return Err(Fault::NoPem { what, place });
+    let text = String::from_utf8_lossy(&bytes);
+    let mut announced = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN "));
+    let ending = format!("{label}-----");
+    if !announced.any(|announced| announced.ends_with(&ending)) {
+        return Err(Fault::NoPem { what, place, label });
     }
     Ok(bytes)
 }

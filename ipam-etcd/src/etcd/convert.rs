@@ -1,8 +1,8 @@
 //! Transactions in etcd's words, and its answers in ours.
 
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, Txn as EtcdTxn, TxnOp,
-    TxnOpResponse, TxnResponse,
+    Compare as EtcdCompare, CompareOp, GetOptions, GetResponse, KeyValue, ResponseHeader,
+    Txn as EtcdTxn, TxnOp, TxnOpResponse, TxnResponse,
 };
 use ipam_core::kv::{Compare, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
 
@@ -78,7 +78,7 @@ fn start(range: &Range) -> &str {
 fn read_reply(mut get: GetResponse) -> Option<ReadReply> {
     let kvs: Option<Vec<Kv>> = get.take_kvs().into_iter().map(kv).collect();
     let count = u64::try_from(get.count()).ok()?;
-    let revision = revision(get.header().map_or(0, |header| header.revision()))?;
+    let revision = revision(get.header().map_or(0, ResponseHeader::revision))?;
     Some(ReadReply { kvs: kvs?, count, revision })
 }
 

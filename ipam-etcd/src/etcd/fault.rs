@@ -62,9 +62,9 @@ pub enum Fault {
         /// The endpoint.
         endpoint: String,
     },
-    /// It does not speak plain text, or is no etcd.
+    /// It speaks TLS only, or is no etcd: that looks alike.
     #[error(
-        "{endpoint} does not speak plain gRPC: write https:// where etcd serves TLS, or name the port for clients"
+        "{endpoint} closes connections without an answer: write https:// where etcd serves TLS, or name the port for clients"
     )]
     NotPlain {
         /// The endpoint.
@@ -116,7 +116,7 @@ pub enum Fault {
         /// The endpoint.
         endpoint: String,
         /// What the server said.
-        cause: String,
+        cause: &'static str,
     },
     /// A file of certificates or keys cannot be read.
     #[error("the {what} in {place} cannot be read: check the path and its permissions")]
@@ -129,12 +129,14 @@ pub enum Fault {
         source: io::Error,
     },
     /// A file of certificates or keys holds something else.
-    #[error("the {what} in {place} is not in the form PEM: it must hold a line -----BEGIN …-----")]
+    #[error("{place} holds no {what} in PEM: it must have a line -----BEGIN {label}-----")]
     NoPem {
         /// What it should hold.
         what: &'static str,
         /// Where it is.
         place: String,
+        /// How that begins.
+        label: &'static str,
     },
     /// Certificate or key cannot be used.
     #[error(
@@ -263,10 +265,10 @@ impl Fault {
         settings: &EtcdSettings,
         error: &etcd_client::Error,
     ) -> Self {
-        match error {
-            etcd_client::Error::GRpcStatus(status) => Self::of_status(endpoint, settings, status),
-            other => Self::Other { endpoint: endpoint.url.clone(), message: other.to_string() },
+        if let etcd_client::Error::GRpcStatus(status) = error {
+            return Self::of_status(endpoint, settings, status);
         }
+        Self::Other { endpoint: endpoint.url.clone(), message: error.to_string() }
     }
 
     /// Says whether trying again soon may help.
@@ -328,6 +330,10 @@ impl Fault {
     }
 
     /// What TLS says before a connection is there is about the server.
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not told apart is told in its own words"
+    )]
     fn of_tls(endpoint: String, error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -349,7 +355,7 @@ impl Fault {
     }
 
     /// What a server says by TLS once the connection is there is about us.
-    fn of_alert(endpoint: String, settings: &EtcdSettings, alert: String) -> Self {
+    fn of_alert(endpoint: String, settings: &EtcdSettings, alert: &'static str) -> Self {
         if settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some()) {
             Self::ClientCertificate { endpoint, cause: alert }
         } else {
@@ -359,19 +365,36 @@ impl Fault {
 
     /// Tells of a connection that broke before anything came through it what that often means.
     pub(super) fn before_any_answer(self, settings: &EtcdSettings) -> Self {
-        match self {
-            Self::Broken { endpoint, .. } if settings.tls.is_none() => Self::NotPlain { endpoint },
-            fault => fault,
+        if let Self::Broken { endpoint, .. } = &self
+            && settings.tls.is_none()
+        {
+            return Self::NotPlain { endpoint: endpoint.clone() };
         }
+        self
     }
 }
 
-/// Finds what a server said by TLS. The layers in between keep only its text.
-fn alert(error: &(dyn Error + 'static)) -> Option<String> {
+/// What a server says by TLS of a client's certificate, before it takes anything from that client.
+const ALERTS: [(&str, &str); 10] = [
+    ("AccessDenied", "access denied"),
+    ("BadCertificate", "bad certificate"),
+    ("CertificateExpired", "expired"),
+    ("CertificateRequired", "certificate required"),
+    ("CertificateRevoked", "revoked"),
+    ("CertificateUnknown", "certificate unknown"),
+    ("DecryptError", "bad signature"),
+    ("HandshakeFailure", "handshake failure"),
+    ("UnknownCA", "unknown CA"),
+    ("UnsupportedCertificate", "unsupported certificate"),
+];
+
+/// Finds what a server said by TLS of our certificate. The layers in between keep only its text.
+fn alert(error: &(dyn Error + 'static)) -> Option<&'static str> {
     chain(error).find_map(|error| {
         let text = error.to_string();
         let (_, alert) = text.split_once("received fatal alert: ")?;
-        Some(alert.chars().take_while(char::is_ascii_alphanumeric).collect())
+        let name = alert.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        ALERTS.iter().find_map(|(alert, words)| (*alert == name).then_some(*words))
     })
 }
 

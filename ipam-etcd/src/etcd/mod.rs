@@ -7,9 +7,11 @@
 mod connection;
 mod convert;
 mod fault;
+mod quota;
 mod race;
 mod token;
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +22,8 @@ use tonic::{Code, Status};
 
 pub use fault::Fault;
 
-use connection::Connection;
+use connection::{Connection, connect};
+use quota::Doubt;
 use token::Token;
 
 use crate::settings::{Endpoint, EtcdSettings, Secret};
@@ -30,8 +33,14 @@ use crate::store::{Store, StoreError, check_shape};
 const ANSWER_MS_MIN: u64 = 500;
 /// How long endpoints that cannot be reached are tried again where none of them can.
 const GRACE: Duration = Duration::from_millis(400);
+/// How long a read is repeated where every connection breaks before it brings an answer: the members may be failing.
+const BREAKING_GRACE: Duration = Duration::from_millis(800);
 /// How often one call logs in again because its token is not accepted.
 const LOGINS_MAX: u32 = 2;
+/// How often a server is asked why it broke a connection.
+const KNOCKS_MAX: u32 = 20;
+/// More silences than this do not lengthen the wait any further.
+const SILENCES_MAX: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A store in an etcd cluster.
@@ -43,6 +52,7 @@ pub struct EtcdStore {
     silences: AtomicU32,
     /// Whether there ever was one.
     has_answered: AtomicBool,
+    doubt: Doubt,
 }
 
 /// The connection in use, and which endpoint is tried first for the next one.
@@ -77,6 +87,7 @@ impl EtcdStore {
             link: Mutex::new(Link { connection: None, next }),
             silences: AtomicU32::new(0),
             has_answered: AtomicBool::new(false),
+            doubt: Doubt::default(),
         }
     }
 
@@ -109,7 +120,6 @@ impl EtcdStore {
             };
             let fault = match self.attempt(&connection, txn, left()).await {
                 Attempt::Answered(reply) => {
-                    self.silences.store(0, Ordering::Relaxed);
                     self.has_answered.store(true, Ordering::Relaxed);
                     return Ok(reply);
                 }
@@ -128,12 +138,18 @@ impl EtcdStore {
             };
             self.leave(&connection).await;
             let is_first = !self.has_answered.load(Ordering::Relaxed);
+            if is_first
+                && txn.is_write()
+                && let Some(fault) = self.denial_behind(&fault, connection.at, left()).await
+            {
+                return Err(self.told(fault));
+            }
             let fault = if is_first { fault.before_any_answer(&self.settings) } else { fault };
             if txn.is_write() {
                 let source = fault.into();
                 return Err(StoreError::Indeterminate { store: self.name(), source });
             }
-            if left() <= PAUSE || (!fault.is_passing() && started.elapsed() > GRACE) {
+            if left() <= PAUSE || (!fault.is_passing() && started.elapsed() > BREAKING_GRACE) {
                 return Err(self.unavailable(fault, started));
             }
             last = Some(fault);
@@ -142,9 +158,11 @@ impl EtcdStore {
     }
 
     async fn attempt(&self, connection: &Connection, txn: &Txn, left: Duration) -> Attempt {
-        let waits = self.patience().min(left);
+        let silences = self.silences.load(Ordering::Relaxed);
+        let waits = patience(silences).min(left);
+        let started = Instant::now();
         let mut kv = connection.kv.clone();
-        match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
+        let attempt = match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
             Ok(Ok(response)) => match convert::from_etcd(response) {
                 Some(reply) => Attempt::Answered(reply),
                 None => Attempt::Unknown(Fault::Foreign {
@@ -152,16 +170,74 @@ impl EtcdStore {
                     message: "it answers something else than was asked".to_owned(),
                 }),
             },
-            Ok(Err(etcd_client::Error::GRpcStatus(status))) => self.judge(connection, &status),
+            Ok(Err(etcd_client::Error::GRpcStatus(status))) => {
+                let judged = self.judge(connection, &status);
+                if let Attempt::Failed(fault @ Fault::Full { .. }) = judged {
+                    self.doubt(connection, txn, fault, left).await
+                } else {
+                    judged
+                }
+            }
             Ok(Err(error)) => Attempt::Unknown(Fault::Other {
                 endpoint: self.url(connection),
                 message: error.to_string(),
             }),
             Err(_) => {
-                self.silences.fetch_add(1, Ordering::Relaxed);
+                // Those that wait side by side are one silence.
+                self.silences.fetch_max(silences + 1, Ordering::Relaxed);
                 let waited_ms = u64::try_from(waits.as_millis()).unwrap_or(u64::MAX);
                 Attempt::Unknown(Fault::Silent { endpoint: self.url(connection), waited_ms })
             }
+        };
+        // Where answers are slow the next one needs as long.
+        if matches!(attempt, Attempt::Answered(_)) && started.elapsed() < patience(0) {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+        attempt
+    }
+
+    /// Finds out whether a connection broke because the server does not accept our certificate: it says so, and closes the
+    /// connection at once, so that what it says may be lost.
+    async fn denial_behind(&self, fault: &Fault, at: usize, left: Duration) -> Option<Fault> {
+        if self.settings.tls.is_none() || !matches!(fault, Fault::Broken { .. }) {
+            return None;
+        }
+        let started = Instant::now();
+        for _ in 0..KNOCKS_MAX {
+            let left = left.saturating_sub(started.elapsed());
+            let connection = connect(&self.settings, at, &self.token, left).await.ok()?;
+            match self.attempt(&connection, &Txn::default(), left).await {
+                Attempt::Failed(fault) => return fault.is_denial().then_some(fault),
+                Attempt::Unknown(Fault::Broken { .. }) => {}
+                Attempt::Answered(_) | Attempt::TokenRefused | Attempt::Unknown(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Finds out whether a write was applied that is said to have been refused for want of room.
+    async fn doubt(
+        &self,
+        connection: &Connection,
+        txn: &Txn,
+        fault: Fault,
+        left: Duration,
+    ) -> Attempt {
+        if !txn.is_write() {
+            return Attempt::Failed(fault);
+        }
+        let Some(probe) = quota::probe(txn) else { return Attempt::Unknown(fault) };
+        let mut kv = connection.kv.clone();
+        let asked = kv.txn(convert::to_etcd(&probe));
+        let reply = match tokio::time::timeout(left, asked).await {
+            Ok(Ok(response)) => convert::from_etcd(response),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        match reply {
+            Some(reply) if reply.succeeded => Attempt::Failed(fault),
+            // That is what it would have been answered by now.
+            Some(reply) if self.doubt.was_known(txn) => Attempt::Answered(reply),
+            _ => Attempt::Unknown(fault),
         }
     }
 
@@ -176,18 +252,11 @@ impl EtcdStore {
             Some(endpoint) => Fault::of_status(endpoint, &self.settings, status),
             None => Fault::Other { endpoint: String::new(), message: status.to_string() },
         };
-        match status.code() {
-            // etcd says these before it does anything.
-            Code::InvalidArgument
-            | Code::PermissionDenied
-            | Code::Unauthenticated
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::Unimplemented => Attempt::Failed(fault),
-            // What keeps a connection from coming about keeps a transaction from being received.
-            _ if fault.is_denial() => Attempt::Failed(fault),
-            _ => Attempt::Unknown(fault),
+        // What keeps a connection from coming about keeps a transaction from being received.
+        if fault.is_denial() || is_refusal(status) {
+            Attempt::Failed(fault)
+        } else {
+            Attempt::Unknown(fault)
         }
     }
 
@@ -225,11 +294,6 @@ impl EtcdStore {
         }
     }
 
-    fn patience(&self) -> Duration {
-        let silences = self.silences.load(Ordering::Relaxed).min(10);
-        Duration::from_millis(ANSWER_MS_MIN << silences)
-    }
-
     fn url(&self, connection: &Connection) -> String {
         self.settings.endpoints.get(connection.at).map(|e| e.url.clone()).unwrap_or_default()
     }
@@ -250,6 +314,27 @@ impl EtcdStore {
             StoreError::Unusable { store, source: fault.into() }
         }
     }
+}
+
+/// Returns how long an answer is waited for after so many silences.
+fn patience(silences: u32) -> Duration {
+    Duration::from_millis(ANSWER_MS_MIN << silences.min(SILENCES_MAX))
+}
+
+/// Says whether etcd itself refuses something, which it does before it does anything.
+fn is_refusal(status: &Status) -> bool {
+    // What has a source was made here of a connection's end, whatever its code.
+    status.source().is_none()
+        && matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::ResourceExhausted
+                | Code::FailedPrecondition
+                | Code::OutOfRange
+                | Code::Unimplemented
+        )
 }
 
 impl Store for EtcdStore {

@@ -32,7 +32,7 @@ pub(super) async fn first(
     loop {
         let next = waiting.next();
         if let Some(at) = next {
-            running.push(connect(settings, at, token, deadline));
+            running.push(async move { (at, connect(settings, at, token, deadline).await) });
         }
         let ended = if waiting.len() > 0 {
             match tokio::time::timeout(HEAD_START, running.next()).await {
@@ -43,12 +43,15 @@ pub(super) async fn first(
             running.next().await
         };
         match ended {
-            Some(Ok(connection)) => return Ok(connection),
-            Some(Err(fault)) => faults.push(fault),
+            Some((_, Ok(connection))) => return Ok(connection),
+            Some((at, Err(fault))) => faults.push((at, fault)),
             None if next.is_some() => {}
             None => break,
         }
     }
+    // They are told as they are listed, whichever failed first.
+    faults.sort_by_key(|(at, _)| *at);
+    let mut faults: Vec<Fault> = faults.into_iter().map(|(_, fault)| fault).collect();
     match faults.pop() {
         Some(fault) if faults.is_empty() => Err(fault),
         Some(fault) => {

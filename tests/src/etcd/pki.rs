@@ -97,6 +97,13 @@ impl Pki {
         &self.inner.expired_server
     }
 
+    /// Issues a server's certificate for other hosts.
+    #[must_use]
+    pub fn server_for(&self, hosts: &[&str]) -> Identity {
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        self.issue_for(&self.inner.authority, "etcd", hosts, Validity::Now)
+    }
+
     /// Issues a client's certificate with a common name.
     #[must_use]
     pub fn client(&self, common_name: &str) -> Identity {
@@ -116,9 +123,19 @@ impl Pki {
     }
 
     fn issue(&self, authority: &Authority, common_name: &str, validity: Validity) -> Identity {
+        self.issue_for(authority, common_name, Vec::new(), validity)
+    }
+
+    fn issue_for(
+        &self,
+        authority: &Authority,
+        common_name: &str,
+        names: Vec<String>,
+        validity: Validity,
+    ) -> Identity {
         let number = self.inner.issued.fetch_add(1, Ordering::Relaxed);
         let folder = self.inner.folder.path();
-        authority.issue(folder, &format!("client-{number}"), common_name, Vec::new(), validity)
+        authority.issue(folder, &format!("issued-{number}"), common_name, names, validity)
     }
 }
 

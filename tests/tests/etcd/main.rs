@@ -4,61 +4,49 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    missing_docs
+    missing_docs,
+    reason = "tests"
 )]
 
+mod broken;
+mod cluster;
+mod endpoints;
 mod faults;
+mod full;
+mod requests;
+mod roles;
+mod unknown;
+mod users;
 
-use std::error::Error;
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::future::{Future, pending};
+use std::sync::LazyLock;
+use std::thread;
 
-use ipam_core::kv::{Op, Range, Read, Txn};
-use ipam_etcd::etcd::EtcdStore;
-use ipam_etcd::settings::{Endpoint, EtcdSettings, Login, Pem, Secret, TlsSettings};
-use ipam_etcd::{Store, StoreError};
-use ipam_tests::etcd::{Identity, Pki};
+use ipam_etcd::settings::{Endpoint, EtcdSettings};
+use tokio::runtime::Handle;
 
+/// A connection lives as long as the runtime that it was made in, so one thread runs one for all tests.
+static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    thread::spawn(move || runtime.block_on(pending::<()>()));
+    handle
+});
+
+/// Runs a future to its end.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    RUNTIME.block_on(future)
 }
 
 /// Describes a cluster that is reached in plain text without a user.
-fn at(endpoints: &[&str]) -> EtcdSettings {
-    let endpoints = endpoints.iter().map(|url| Endpoint { url: (*url).to_owned() }).collect();
+fn at(endpoints: &[impl AsRef<str>]) -> EtcdSettings {
+    let endpoint = |url: &str| Endpoint { url: url.to_owned() };
+    let endpoints = endpoints.iter().map(|url| endpoint(url.as_ref())).collect();
     EtcdSettings { endpoints, tls: None, login: None }
 }
 
-fn with_tls(mut settings: EtcdSettings, pki: &Pki, identity: Option<&Identity>) -> EtcdSettings {
-    let file = |path: &std::path::Path| Pem::File(path.to_owned());
-    let identity = identity.map(|one| (file(&one.certificate), file(&one.key)));
-    settings.tls = Some(TlsSettings { ca: Some(file(pki.authority())), identity });
-    settings
-}
-
-fn as_user(mut settings: EtcdSettings, user: &str, password: &str) -> EtcdSettings {
-    settings.login = Some(Login { user: user.to_owned(), password: Secret::new(password) });
-    settings
-}
-
-fn put(key: &str, value: &str) -> Txn {
-    let op = Op::Put { key: key.to_owned(), value: value.as_bytes().to_vec() };
-    Txn { then: vec![op], ..Txn::default() }
-}
-
-fn get(key: &str) -> Txn {
-    Txn::read([Read::values(Range::key(key))])
-}
-
-/// Sends a transaction that must fail, and returns the error, its cause, and how long it took.
-fn failure(
-    settings: EtcdSettings,
-    txn: &Txn,
-    deadline: Duration,
-) -> (StoreError, String, Duration) {
-    let started = Instant::now();
-    let store = EtcdStore::new(settings, None);
-    let error = block_on(store.txn(txn, deadline)).unwrap_err();
-    let cause = error.source().unwrap().to_string();
-    (error, cause, started.elapsed())
+/// Tells a figure to whoever runs the tests with `--nocapture`.
+#[allow(clippy::print_stdout, reason = "the test runner keeps it for whoever wants to see it")]
+fn tell(figure: &str) {
+    println!("{figure}");
 }
