@@ -9,6 +9,7 @@ pub mod cache;
 mod drive;
 pub mod embedded;
 pub mod etcd;
+pub mod migrate;
 #[cfg(any(test, feature = "testing"))]
 mod model;
 pub mod settings;
