@@ -96,8 +96,18 @@ mod tests {
 
     fn batch(pairs: &[(&str, &str)]) -> Batch {
         let mut batch = Batch::default();
-        pairs.iter().for_each(|(key, value)| batch.push(kv(key, value.as_bytes())));
+        for (key, value) in pairs {
+            batch.push(kv(key, value.as_bytes()));
+        }
         batch
+    }
+
+    fn holding(pairs: &[(&str, &str)]) -> Model {
+        let mut model = Model::default();
+        for (key, value) in pairs {
+            model.put(*key, *value);
+        }
+        model
     }
 
     /// Returns how many of equal keys go over together.
@@ -127,8 +137,7 @@ mod tests {
             (&[("/a", "x"), ("/b", "y")], Err("/a".to_owned())),
             (&[("/a", "1"), ("/b", "2")], Err("/a".to_owned())),
         ] {
-            let mut model = Model::default();
-            there.iter().for_each(|(key, value)| drop(model.put(*key, *value)));
+            let mut model = holding(there);
             let before = model.revision();
             let reply = model.apply(&two.txn()).unwrap();
             assert_eq!(two.judge(&reply, false), expected, "{there:?}");
@@ -144,8 +153,7 @@ mod tests {
             (&[("/a", "1"), ("/b", "x")], Err("/a".to_owned())),
             (&[("/b", "2")], Err("/b".to_owned())),
         ] {
-            let mut model = Model::default();
-            there.iter().for_each(|(key, value)| drop(model.put(*key, *value)));
+            let mut model = holding(there);
             let reply = model.apply(&two.txn()).unwrap();
             assert_eq!(two.judge(&reply, true), expected, "{there:?}");
         }

@@ -5,8 +5,8 @@ use ipam_core::model::key;
 
 /// How many keys the first page may hold; nobody knows yet how large they are.
 const KEYS_FIRST: u32 = 64;
-const KEYS_MAX: u32 = 1024;
-/// About how many bytes a page should have.
+const KEYS_MAX: u32 = 512;
+/// The most bytes that a page should have.
 const BYTES_AIM: usize = 1024 * 1024;
 
 /// Where a reader of everything stands.
@@ -34,21 +34,20 @@ impl Pages {
     /// Moves on behind a page that was read.
     pub(super) fn pass(&mut self, page: &ReadReply) {
         let Some(range) = self.left.pop() else { return };
-        let found = page.kvs.len();
-        let is_full = u32::try_from(found).is_ok_and(|found| found >= self.limit);
+        let is_full = u32::try_from(page.kvs.len()).is_ok_and(|found| found >= self.limit);
         if let (true, Some(last), Some(end)) = (is_full, page.kvs.last(), range.end()) {
             // The first key that can come behind another one is that key with a zero.
             self.left.push(Range::between(format!("{}\0", last.key), end));
         }
-        let bytes: usize = page.kvs.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
-        self.limit = next_limit(self.limit, found, bytes);
+        let largest = page.kvs.iter().map(|kv| kv.key.len() + kv.value.len()).max();
+        self.limit = next_limit(self.limit, largest.unwrap_or(0));
     }
 }
 
-/// Returns how many keys the next page may hold so that it has about the right size, where they are as those before. It
-/// at most doubles, so that it is never far off.
-fn next_limit(limit: u32, found: usize, bytes: usize) -> u32 {
-    let fitting = found.saturating_mul(BYTES_AIM).checked_div(bytes).unwrap_or(usize::MAX);
+/// Returns how many keys the next page may hold so that it is not too large, where none is larger than the largest of
+/// the page before. It at most doubles: who goes on from small keys to large ones is never far off.
+fn next_limit(limit: u32, largest: usize) -> u32 {
+    let fitting = BYTES_AIM.checked_div(largest).unwrap_or(usize::MAX);
     u32::try_from(fitting).unwrap_or(u32::MAX).clamp(1, limit.saturating_mul(2).min(KEYS_MAX))
 }
 
@@ -79,7 +78,7 @@ mod tests {
             for root in key::ROOTS {
                 for at in 0..count {
                     // Some keys begin with others, and one is the root itself.
-                    let key = if at == 0 { root.to_owned() } else { format!("{root}{:b}", at) };
+                    let key = if at == 0 { root.to_owned() } else { format!("{root}{at:b}") };
                     model.put(key.clone(), "v");
                     expected.push(key);
                 }
@@ -103,7 +102,7 @@ mod tests {
         }
         let (keys, sizes) = read_all(&mut model);
         assert_eq!(keys.len(), 4200);
-        assert_eq!(sizes.iter().map(|(keys, _)| *keys).max(), Some(1024));
+        assert_eq!(sizes.iter().map(|(keys, _)| *keys).max(), Some(512));
         // One page may be too large, where the values become larger; the next one is not.
         let large: Vec<_> = sizes.iter().filter(|(_, bytes)| *bytes > BYTES_AIM).collect();
         assert_eq!(large.len(), 1, "{sizes:?}");
@@ -111,15 +110,15 @@ mod tests {
 
     #[test]
     fn a_limit_stays_between_one_and_the_most() {
-        for (limit, found, bytes, expected) in [
-            (64, 64, 64, 128),
-            (64, 0, 0, 128),
-            (1024, 1024, 10, 1024),
-            (64, 64, 64 * 1024 * 1024, 1),
-            (1, 1, 100 * 1024 * 1024, 1),
-            (64, 64, 2 * 1024 * 1024, 32),
+        for (limit, largest, expected) in [
+            (64, 1, 128),
+            (64, 0, 128),
+            (512, 10, 512),
+            (64, 64 * 1024 * 1024, 1),
+            (1, 100, 2),
+            (64, 32 * 1024, 32),
         ] {
-            assert_eq!(next_limit(limit, found, bytes), expected, "{limit} {found} {bytes}");
+            assert_eq!(next_limit(limit, largest), expected, "{limit} {largest}");
         }
     }
 }

@@ -24,6 +24,16 @@ pub enum SettingsError {
         /// The name that was given.
         given: String,
     },
+    /// One of two stores that are named cannot be understood.
+    #[error(
+        "{origin} is {given:?}; a store is \"embedded\", \"embedded:PATH\", \"etcd\" or \"etcd:URL,URL\""
+    )]
+    OneOfTwo {
+        /// Which of the two.
+        origin: Origin,
+        /// The name that was given.
+        given: String,
+    },
     /// The cluster keeps its state in Kubernetes.
     #[error(
         "{origin} is \"kubernetes\"; this system keeps its state in etcd or in the embedded datastore"
