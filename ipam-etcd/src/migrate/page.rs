@@ -6,8 +6,8 @@ use ipam_core::model::key;
 /// How many keys the first page may hold; nobody knows yet how large they are.
 const KEYS_FIRST: u32 = 64;
 const KEYS_MAX: u32 = 512;
-/// The most bytes that a page should have.
-const BYTES_AIM: usize = 1024 * 1024;
+/// The most bytes that a page should have: also a slow line carries them before a member of a cluster is given up.
+const BYTES_AIM: usize = 256 * 1024;
 
 /// Where a reader of everything stands.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ mod tests {
             model.put(format!("/calico/ipam/v2/a{at:05}"), "small");
         }
         for at in 0..200 {
-            model.put(format!("/calico/ipam/v2/b{at:05}"), vec![b'x'; 100_000]);
+            model.put(format!("/calico/ipam/v2/b{at:05}"), vec![b'x'; 25_000]);
         }
         let (keys, sizes) = read_all(&mut model);
         assert_eq!(keys.len(), 4200);
@@ -116,7 +116,7 @@ mod tests {
             (512, 10, 512),
             (64, 64 * 1024 * 1024, 1),
             (1, 100, 2),
-            (64, 32 * 1024, 32),
+            (64, 8 * 1024, 32),
         ] {
             assert_eq!(next_limit(limit, largest), expected, "{limit} {largest}");
         }

@@ -28,7 +28,7 @@ pub fn parse_store_name(text: &str, origin: &Origin) -> Result<Layer, SettingsEr
 ///
 /// # Errors
 ///
-/// [`SettingsError::OneOfTwo`].
+/// [`SettingsError::StoreName`].
 pub fn parse_one_of_two(text: &str, origin: &Origin) -> Result<Layer, SettingsError> {
     if let Some(endpoints) = text.strip_prefix("etcd:").filter(|endpoints| !endpoints.is_empty()) {
         let given = |setting, value: &str| Given::new(setting, value, origin.clone());
@@ -40,7 +40,7 @@ pub fn parse_one_of_two(text: &str, origin: &Origin) -> Result<Layer, SettingsEr
         Ok(_) | Err(_) => {
             // Whoever forgets what stands before a URL may have put a password into it.
             let given = if text.contains('@') { "<hidden>" } else { text };
-            Err(SettingsError::OneOfTwo { origin: origin.clone(), given: given.to_owned() })
+            Err(SettingsError::StoreName { origin: origin.clone(), given: given.to_owned() })
         }
     }
 }
@@ -67,7 +67,7 @@ mod tests {
         }
         for text in ["", "etcd:", "embedded:", "/x.db", "http://a", "ETCD:http://a"] {
             let given = text.to_owned();
-            let expected = SettingsError::OneOfTwo { origin: origin.clone(), given };
+            let expected = SettingsError::StoreName { origin: origin.clone(), given };
             assert_eq!(parse_one_of_two(text, &origin), Err(expected), "{text}");
         }
         let error = parse_one_of_two("http://root:hush@a", &origin).unwrap_err();

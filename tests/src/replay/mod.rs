@@ -15,4 +15,4 @@ pub use compare::{Aspect, Difference};
 pub use meaning::{Failure, is_same};
 pub use normal::Normaliser;
 pub use recording::{Put, Recording, RecordingError, Step};
-pub use run::{Mismatch, ReplayError, Summary, replay};
+pub use run::{Mismatch, ReplayError, Summary, replay, replay_moving};
