@@ -161,7 +161,13 @@ type Change = (&'static str, fn(&ModelStore), Option<&'static str>);
 fn a_source_that_changes_is_noticed_whatever_changes() {
     let changes: [Change; 5] = [
         ("a key that is read already", |s| put(s, "k0000"), Some("/calico/ipam/v2/k0000")),
-        ("a key that is not read yet", |s| put(s, "k0498"), Some("/calico/ipam/v2/k0498")),
+        (
+            "a key that is not read yet",
+            |s| {
+                s.with(|model| model.put("/ringfence/v1/k0497", "changed"));
+            },
+            Some("/ringfence/v1/k0497"),
+        ),
         ("a new key", |s| put(s, "a"), Some("/calico/ipam/v2/a")),
         ("a key less", |s| delete(s, "k0000"), None),
         (
@@ -184,6 +190,8 @@ fn a_source_that_changes_is_noticed_whatever_changes() {
             (held, Stop::Changed { key, from, to, .. }) => {
                 assert_eq!(key.as_deref(), expected, "{what}");
                 assert!(to > from && held.keys > 0 && held.of == 500, "{what}: {held:?}");
+                let is_early = key.is_some_and(|key| key.starts_with("/ringfence/"));
+                assert_eq!(held.keys < 500, is_early, "{what}: {held:?}");
             }
             other => panic!("{what}: {other:?}"),
         }

@@ -75,6 +75,9 @@ fn a_lock_goes_along() {
     assert_eq!(report["items"][0]["locked"], json!(true));
     assert_eq!(report["warnings"][0]["code"], "RF-W0701", "{report}");
     assert_eq!(contents(&etcd_at(&server.endpoint())), contents(&open(&world.path())));
+    let back = migrate(&etcd(&server.endpoint()), &embedded(&world.folder().join("back.db")));
+    let told = back["warnings"][0]["message"].as_str().unwrap();
+    assert!(told.contains("a file cannot be unlocked yet"), "{told}");
 }
 
 #[test]

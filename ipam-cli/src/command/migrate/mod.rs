@@ -50,7 +50,7 @@ pub(super) async fn run(context: &mut Context, args: &args::Migrate) -> Result<E
         .map_err(failed)?;
     let stamp = Stamp { revision: Some(copied.source.revision), at: context.now };
     let item = MigrationItem::of(&copied, started.elapsed());
-    let report = Report::new(stamp, vec![item]).with_warnings(warnings(&copied));
+    let report = Report::new(stamp, vec![item]).with_warnings(warnings(&copied, &to));
     context.show(&report)?;
     Ok(Exit::Done)
 }
@@ -104,13 +104,19 @@ fn emptying(store: &StoreSettings) -> String {
 }
 
 /// Tells what must still be done, or may be missed.
-fn warnings(copied: &Copied) -> Vec<Warning> {
+fn warnings(copied: &Copied, target: &StoreSettings) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message| warnings.push(Warning { code, message });
     let (from, to) = (&copied.source.store, &copied.target);
     if copied.source.is_locked {
-        let message = format!("{to} is locked as {from} is: unlock it when the nodes use it");
-        warn("RF-W0701", message);
+        let then = match target {
+            StoreSettings::Etcd(_) => "unlock it when the nodes use it",
+            // Only calicoctl unlocks, and it does not reach a file.
+            StoreSettings::Embedded { .. } => {
+                "nobody gets an address there, and a file cannot be unlocked yet"
+            }
+        };
+        warn("RF-W0701", format!("{to} is locked as {from} is: {then}"));
     } else {
         let message = format!(
             "{from} is not locked: what is given or returned there from now on is missing in {to}"
