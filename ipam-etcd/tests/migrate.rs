@@ -16,7 +16,9 @@ use ipam_etcd::migrate::{Copied, Held, MigrateError, Migration, Progress, Stop};
 use ipam_etcd::{ModelStore, Store, StoreError};
 use proptest::prelude::*;
 
-const DEADLINE: Duration = Duration::from_millis(500);
+const DEADLINE: Duration = Duration::from_secs(30);
+/// For what fails at its deadline.
+const SOON: Duration = Duration::from_millis(300);
 const IPAM: &str = "/calico/ipam/v2/";
 
 fn store(keys: impl IntoIterator<Item = (String, Vec<u8>)>) -> ModelStore {
@@ -45,14 +47,26 @@ fn migrate<S: Store, T: Store>(source: &S, target: &T) -> Result<Copied, Migrate
     watched(source, target, false, |_| ())
 }
 
+/// Migrates into a store that does not answer for long.
+fn migrate_within<S: Store, T: Store>(
+    deadline: Duration,
+    source: &S,
+    target: &T,
+) -> Result<Copied, MigrateError> {
+    block_on(Migration { source, target, resume: false, deadline }.run(|_| ()))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
 fn watched<S: Store, T: Store>(
     source: &S,
     target: &T,
     resume: bool,
     watch: impl FnMut(Progress),
 ) -> Result<Copied, MigrateError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(Migration { source, target, resume, deadline: DEADLINE }.run(watch))
+    block_on(Migration { source, target, resume, deadline: DEADLINE }.run(watch))
 }
 
 fn stopped(result: Result<Copied, MigrateError>) -> (Held, Stop) {
@@ -259,7 +273,7 @@ fn a_copy_that_was_cut_short_is_told_exactly_and_continued() {
         (|n| if n >= 3 { Fault::Dropped } else { Fault::None }, 96),
     ] {
         let (source, target) = (source(), ModelStore::default());
-        let (held, why) = stopped(migrate(&source, &Faulty::new(&target, fault)));
+        let (held, why) = stopped(migrate_within(SOON, &source, &Faulty::new(&target, fault)));
         assert_eq!(held, Held { keys: 192, unsure, of: 500 }, "{why:?}");
         let there = pairs(&target);
         assert!([192, 192 + usize::try_from(unsure).unwrap()].contains(&there.len()));
