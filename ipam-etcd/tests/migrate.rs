@@ -244,7 +244,7 @@ fn whoever_else_writes_into_the_target_is_noticed_and_named() {
             Stop::Differs { key: found, .. } => {
                 assert_eq!((found.as_deref(), is_taken), (Some(key), false), "{what}");
             }
-            other => panic!("{what}: {other:?}"),
+            other @ (Stop::Store(_) | Stop::Changed { .. }) => panic!("{what}: {other:?}"),
         }
         assert!(held.keys >= 96 && held.unsure == 0, "{what}: {held:?}");
         let value = target.with(|model| model.get(key).unwrap().value.clone());
