@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Write the ranges of pools in the words of a firewall.
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(ExportCommand),
+    /// Copy a store into an empty one, from one machine to a cluster or back, and prove the copy.
+    #[command(after_help = MIGRATE_EXAMPLES)]
+    Migrate(Migrate),
     /// Show the settings of the datastore.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
@@ -131,6 +134,15 @@ const EXPORT_EXAMPLES: &str = "Examples:
 const CONFIG_EXAMPLES: &str = "Examples:
   ringfence config view --origin
   ringfence config view -c /etc/calico/calicoctl.cfg -o json";
+
+const MIGRATE_EXAMPLES: &str =
+    "A store is `embedded`, `embedded:PATH`, `etcd` as the settings say, or `etcd:URL,URL` with \
+the certificates and the user of the settings.
+
+Examples:
+  ringfence migrate embedded etcd:https://etcd-1.example:2379
+  ringfence migrate embedded:/srv/store.db etcd
+  ringfence migrate etcd embedded:/srv/copy.db --resume";
 
 /// What to do with settings.
 #[derive(Clone, Debug, Subcommand)]
@@ -425,6 +437,20 @@ pub(crate) struct ExportNft {
     pub(crate) name: Option<String>,
 }
 
+/// What to copy, and whereto.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Migrate {
+    /// The store that is copied; it is not changed.
+    #[arg(value_name = "FROM", value_parser = globals::checked_one_of_two)]
+    pub(crate) from: String,
+    /// The store that becomes the copy; it must hold nothing, and is made if it does not exist.
+    #[arg(value_name = "TO", value_parser = globals::checked_one_of_two)]
+    pub(crate) to: String,
+    /// Go on with a copy that was cut short: TO may hold the beginning of what FROM holds.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
 /// For which shell.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Completion {
@@ -488,10 +514,11 @@ mod tests {
             EXPLAIN_EXAMPLES,
             RELEASE_EXAMPLES,
             EXPORT_EXAMPLES,
+            MIGRATE_EXAMPLES,
             CONFIG_EXAMPLES,
         ]
         .iter()
-        .flat_map(|examples| examples.lines().skip(1))
+        .flat_map(|examples| examples.split("Examples:\n").nth(1).unwrap().lines())
         {
             let ours = line.split('|').find(|part| part.contains("ringfence ")).unwrap().trim();
             let words = ours.split_whitespace().map(|word| word.trim_matches('\''));

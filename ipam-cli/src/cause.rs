@@ -1,10 +1,12 @@
 //! What stops a command.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use ipam_core::refusal::Refusal;
+use ipam_etcd::migrate::MigrateError;
 use ipam_etcd::{DriveError, SettingsError, StoreError};
 
 use crate::api_config::ApiConfigError;
@@ -85,6 +87,9 @@ pub(crate) enum Cause {
         /// The pools.
         pools: Vec<String>,
     },
+    /// A store was not copied.
+    #[error(transparent)]
+    Migrate(Box<MigrateFailure>),
     /// The file of an export cannot be replaced; it is as it was.
     #[error("{} cannot be replaced", path.display())]
     OutFile {
@@ -159,12 +164,41 @@ pub(crate) enum UsageError {
         /// The family.
         family: ipam_core::ip::Family,
     },
+    /// A store would be copied into itself.
+    #[error("{from} and {to} are the same store")]
+    SameStore {
+        /// The one.
+        from: String,
+        /// The other, as it was named.
+        to: String,
+    },
     /// Several pools need a name for what they become together.
     #[error("{pools} pools become one set, and nobody says how it is called")]
     SetName {
         /// How many pools there are.
         pools: usize,
     },
+}
+
+/// Why a store was not copied, and what to do about what may be there of the copy.
+#[derive(Debug)]
+pub(crate) struct MigrateFailure {
+    /// Why.
+    pub(crate) error: MigrateError,
+    /// What empties the target, as a shell takes it.
+    pub(crate) emptying: String,
+}
+
+impl fmt::Display for MigrateFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for MigrateFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
 }
 
 impl Cause {
@@ -216,6 +250,21 @@ impl From<SettingsError> for Cause {
 impl From<StoreError> for Cause {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<MigrateFailure> for Cause {
+    fn from(failure: MigrateFailure) -> Self {
+        let MigrateFailure { error, emptying } = failure;
+        match error {
+            MigrateError::Store(error) => Self::Store(error),
+            error @ (MigrateError::Nothing { .. }
+            | MigrateError::Occupied { .. }
+            | MigrateError::NotABeginning { .. }
+            | MigrateError::Stopped { .. }) => {
+                Self::Migrate(Box::new(MigrateFailure { error, emptying }))
+            }
+        }
     }
 }
 

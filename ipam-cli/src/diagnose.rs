@@ -2,8 +2,9 @@
 
 use ipam_core::refusal::Refusal;
 use ipam_etcd::StoreError;
+use ipam_etcd::migrate::{MigrateError, Stop};
 
-use crate::cause::{Cause, UsageError};
+use crate::cause::{Cause, MigrateFailure, UsageError};
 use crate::exit::{Exit, STORE_MISSING, Verdict, verdict};
 
 /// An error, ready to be told. Each part is one line.
@@ -62,6 +63,7 @@ fn what(task: &str, cause: &Cause) -> String {
         | Cause::Store(_)
         | Cause::GaveUp(_)
         | Cause::Refused(_)
+        | Cause::Migrate(_)
         | Cause::NothingToExport { .. }
         | Cause::OutFile { .. }
         | Cause::Machine { .. }
@@ -95,6 +97,7 @@ fn how(cause: &Cause, code: &str) -> String {
         Cause::Store(error) => of_store(error, code).to_owned(),
         Cause::GaveUp(_) => "try again when there is less going on, or raise --timeout".to_owned(),
         Cause::Refused(refusal) => of_refusal(refusal),
+        Cause::Migrate(failure) => of_migration(failure),
         Cause::NothingToExport { .. } => {
             "look at ringfence usage; --allow-empty exports it all the same".to_owned()
         }
@@ -121,6 +124,10 @@ fn of_usage(error: &UsageError) -> String {
             "write 10.20.0.70, fin/batch-7x, or a handle as ringfence who shows it".to_owned()
         }
         UsageError::Twice { first, .. } => format!("leave {first} out"),
+        UsageError::SameStore { .. } => {
+            "name two stores; a file can be copied with ringfence migrate embedded:A embedded:B"
+                .to_owned()
+        }
         UsageError::SetName { .. } => "add --name NAME".to_owned(),
     }
 }
@@ -139,6 +146,34 @@ fn of_store(error: &StoreError, code: &str) -> &'static str {
         StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => {
             "report it with the command line and the version"
         }
+    }
+}
+
+fn of_migration(failure: &MigrateFailure) -> String {
+    let MigrateFailure { error, emptying } = failure;
+    match error {
+        MigrateError::Store(_) => "try again, or raise --timeout".to_owned(),
+        MigrateError::Nothing { .. } => {
+            "name a store that holds something; see ringfence config view --origin".to_owned()
+        }
+        MigrateError::Occupied { .. } => {
+            "name an empty store; --resume goes on with a copy that was cut short".to_owned()
+        }
+        MigrateError::NotABeginning { .. } => {
+            "name an empty store; only what is the beginning of FROM, unchanged, can be continued"
+                .to_owned()
+        }
+        MigrateError::Stopped { why: Stop::Store(_), .. } => {
+            format!(
+                "run it again with --resume; or empty TO, which held nothing before: {emptying}"
+            )
+        }
+        MigrateError::Stopped { why: Stop::Changed { .. }, .. } => format!(
+            "let nobody change FROM; empty TO, which held nothing before: {emptying}; then run it again"
+        ),
+        MigrateError::Stopped { why: Stop::Taken { .. } | Stop::Differs { .. }, .. } => format!(
+            "find out who else writes into TO; empty it once nothing there is needed: {emptying}; then run it again"
+        ),
     }
 }
 
@@ -213,7 +248,15 @@ fn of_refusal(refusal: &Refusal) -> String {
 }
 
 fn endpoints(cause: &Cause) -> Vec<String> {
-    let Cause::Store(error) = cause else { return Vec::new() };
+    let error = if let Cause::Store(error) = cause {
+        error
+    } else if let Cause::Migrate(failure) = cause
+        && let MigrateError::Stopped { why: Stop::Store(error), .. } = &failure.error
+    {
+        error
+    } else {
+        return Vec::new();
+    };
     match error {
         StoreError::Unavailable { store, .. }
         | StoreError::Indeterminate { store, .. }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use ipam_core::refusal::Refusal;
 use ipam_etcd::StoreError;
 use ipam_etcd::embedded::EmbeddedError;
+use ipam_etcd::migrate::{MigrateError, Stop};
 
 use crate::cause::Cause;
 
@@ -86,6 +87,7 @@ pub(crate) fn verdict(cause: &Cause) -> Verdict {
         Cause::Store(error) => of_store(error),
         Cause::GaveUp(_) => row(Exit::Environment, "RF-E0206"),
         Cause::Refused(refusal) => of_refusal(refusal),
+        Cause::Migrate(failure) => of_migration(&failure.error),
         Cause::NothingToExport { .. } => row(Exit::No, "RF-E0601"),
         Cause::OutFile { .. } => row(Exit::Environment, "RF-E0602"),
         Cause::Machine { .. } => row(Exit::Environment, "RF-E0901"),
@@ -105,6 +107,21 @@ fn of_store(error: &StoreError) -> Verdict {
         StoreError::Denied { .. } => row(Exit::Denied, "RF-E0205"),
         StoreError::TooLarge { .. } => row(Exit::Bug, "RF-E0991"),
         StoreError::WrittenTwice { .. } => row(Exit::Bug, "RF-E0992"),
+    }
+}
+
+fn of_migration(error: &MigrateError) -> Verdict {
+    match error {
+        MigrateError::Store(error) => of_store(error),
+        MigrateError::Nothing { .. } => row(Exit::No, "RF-E0701"),
+        MigrateError::Occupied { .. } => row(Exit::Precondition, "RF-E0702"),
+        MigrateError::NotABeginning { .. } => row(Exit::Precondition, "RF-E0703"),
+        MigrateError::Stopped { why, .. } => match why {
+            Stop::Changed { .. } => row(Exit::Precondition, "RF-E0704"),
+            Stop::Taken { .. } => row(Exit::Precondition, "RF-E0705"),
+            Stop::Differs { .. } => row(Exit::Precondition, "RF-E0706"),
+            Stop::Store(error) => row(of_store(error).exit, "RF-E0707"),
+        },
     }
 }
 

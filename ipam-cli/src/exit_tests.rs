@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use ipam_core::block::ReleaseError;
 use ipam_core::ip::{Cidr, Family};
+use ipam_core::kv::Revision;
 use ipam_core::model::DecodeError;
 use ipam_core::refusal::{Forbidden, PoolFault};
 use ipam_core::selector::Selector;
+use ipam_etcd::migrate::Held;
 use ipam_etcd::{DriveError, SettingsError};
 
 use super::*;
 use crate::api_config::ApiConfigError;
-use crate::cause::UsageError;
+use crate::cause::{MigrateFailure, UsageError};
 use crate::diagnose::Diagnosis;
 use crate::manifest::ManifestError;
 use crate::netconf::NetConfError;
@@ -75,6 +77,29 @@ fn of_the_store() -> Vec<Row> {
         row(StoreError::TooLarge { entries: 2, limit: 1 }, 70, "RF-E0991"),
         row(StoreError::WrittenTwice { key: text() }, 70, "RF-E0992"),
     ]
+}
+
+fn of_migration() -> Vec<Row> {
+    let stopped = |why: Stop| MigrateError::Stopped { store: text(), held: Held::default(), why };
+    let (key, revision) = (text, Revision::INITIAL);
+    let denied = || StoreError::Denied { store: text(), source: "x".into() };
+    let rows = [
+        (MigrateError::Nothing { store: text() }, 1, "RF-E0701"),
+        (MigrateError::Occupied { store: text(), keys: 3, first: key() }, 5, "RF-E0702"),
+        (MigrateError::NotABeginning { store: text(), key: key() }, 5, "RF-E0703"),
+        (
+            stopped(Stop::Changed { store: text(), key: None, from: revision, to: revision }),
+            5,
+            "RF-E0704",
+        ),
+        (stopped(Stop::Taken { store: text(), key: key() }), 5, "RF-E0705"),
+        (stopped(Stop::Differs { store: text(), key: None }), 5, "RF-E0706"),
+        (stopped(Stop::Store(denied())), 4, "RF-E0707"),
+    ];
+    let row = |(error, exit, code)| {
+        (MigrateFailure { error, emptying: "rm x".to_owned() }.into(), exit, code)
+    };
+    rows.map(row).into()
 }
 
 fn of_resources() -> Vec<(Refusal, u8, &'static str)> {
@@ -156,7 +181,12 @@ fn all() -> Vec<Row> {
     let refusals = of_resources().into_iter().chain(of_choices()).chain(of_addresses());
     let refused =
         |(refusal, exit, code)| (Cause::from(DriveError::Refused(Box::new(refusal))), exit, code);
-    own().into_iter().chain(of_the_store()).chain(refusals.map(refused)).collect()
+    own()
+        .into_iter()
+        .chain(of_the_store())
+        .chain(of_migration())
+        .chain(refusals.map(refused))
+        .collect()
 }
 
 #[test]
@@ -195,6 +225,21 @@ fn every_error_is_told_in_three_lines() {
             assert!(!told.is_empty() && !told.ends_with('.'), "{text}");
         }
     }
+}
+
+#[test]
+fn a_copy_that_was_cut_short_says_what_is_there_and_how_to_go_on() {
+    let source = StoreError::Unavailable { store: text(), waited_ms: 9, source: "gone".into() };
+    let (held, store) = (Held { keys: 96, unsure: 4, of: 200 }, text());
+    let error = MigrateError::Stopped { store, held, why: Stop::Store(source) };
+    let cause = MigrateFailure { error, emptying: "rm /x".to_owned() }.into();
+    let diagnosis = Diagnosis::of("migrate", &cause);
+    assert_eq!(
+        diagnosis.why,
+        "x holds the first 96 of 200 keys, and perhaps 4 more, of the source: x did not answer in 9 ms: gone"
+    );
+    assert!(diagnosis.how.contains("--resume") && diagnosis.how.ends_with("rm /x"));
+    assert_eq!(diagnosis.endpoints, ["x"]);
 }
 
 #[test]

@@ -71,11 +71,20 @@ impl Sources {
     ///
     /// [`Cause::SettingsFile`], [`Cause::ApiConfig`] and [`Cause::Settings`].
     pub(crate) fn read(&self) -> Result<Settings, Cause> {
+        self.read_below(Layer::new())
+    }
+
+    /// Reads what is not read yet, and merges it with what is stronger than all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub(crate) fn read_below(&self, strongest: Layer) -> Result<Settings, Cause> {
         let mut flags = self.flags.clone();
         flags.extend(self.password()?);
         let (file, config) = self.config(Path::new(CONFIG_FILE))?;
         let ApiConfig { layer, warnings } = config;
-        let merged = Merged::of([flags, environment()?, layer]);
+        let merged = Merged::of([strongest, flags, environment()?, layer]);
         Ok(Settings { merged, file, warnings })
     }
 

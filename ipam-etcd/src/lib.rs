@@ -10,6 +10,7 @@ mod drive;
 pub mod embedded;
 pub mod etcd;
 mod log;
+pub mod migrate;
 #[cfg(any(test, feature = "testing"))]
 mod model;
 pub mod settings;

@@ -23,9 +23,13 @@ use ipam_tests::plugin::Call;
 use ipam_tests::world::{Place, World};
 use serde_json::{Value, json};
 
-const PROCESSES_AT_ONCE: usize = 64;
-/// Each is added, and then deleted or added again: 2,000 calls, of which half are to be killed.
-const CONTAINERS: usize = 1000;
+/// Each container is added, and then deleted or added again: two calls, of which one is to be killed.
+#[derive(Clone, Copy)]
+struct Load {
+    containers: usize,
+    at_once: usize,
+}
+
 /// What a pipe holds before a writer has to wait (`man 7 pipe`).
 const PIPE_BYTES: usize = 65_536;
 /// How many times the shortest life of a call is doubled at the most; lives of every length are equally likely.
@@ -48,25 +52,25 @@ fn pools() -> [(&'static str, Value); 2] {
 
 #[test]
 fn no_address_is_doubled_or_lost_when_processes_die() {
-    check(&World::with_pools(&pools()));
+    check(&World::with_pools(&pools()), Load { containers: 1000, at_once: 64 });
 }
 
 #[test]
 fn no_address_is_doubled_or_lost_in_etcd_when_processes_die() {
-    check(&EtcdWorld::with_pools(&pools()));
+    check(&EtcdWorld::with_pools(&pools()), Load { containers: 300, at_once: 32 });
 }
 
-fn check<P: Place>(world: &P) {
+fn check<P: Place>(world: &P, load: Load) {
     let (tally, reported) = (Tally::default(), Mutex::new(BTreeMap::new()));
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for thread in 0..PROCESSES_AT_ONCE {
+        for thread in 0..load.at_once {
             let (tally, reported, next) = (&tally, &reported, &next);
             scope.spawn(move || {
                 let mut dice = Dice(0x9e37_79b9 + thread as u64);
                 loop {
                     let container = next.fetch_add(1, Ordering::Relaxed);
-                    if container >= CONTAINERS {
+                    if container >= load.containers {
                         break;
                     }
                     live(world, container, &mut dice, tally, reported);
@@ -74,11 +78,11 @@ fn check<P: Place>(world: &P) {
             });
         }
     });
-    report(&tally);
+    report(&tally, load);
     let reported = reported.into_inner().unwrap();
     nobody_shares(world, &reported);
     assert_eq!(world.findings(), [], "the store is sound although processes died");
-    for container in 0..CONTAINERS {
+    for container in 0..load.containers {
         let answer = Call::new("DEL", &name(container), &conf(world, container)).run();
         assert!(answer.success, "{answer:?}");
     }
@@ -201,18 +205,18 @@ fn nobody_shares(world: &impl Place, reported: &BTreeMap<usize, Vec<String>>) {
     }
 }
 
-fn report(tally: &Tally) {
+fn report(tally: &Tally, load: Load) {
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     let (before, after) = (count(&tally.killed_before), count(&tally.killed_after));
     let finished = count(&tally.finished);
     println!("{finished} calls finished, {before} died before their commit, {after} after it");
-    assert!(finished + before + after >= 2 * CONTAINERS);
+    assert!(finished + before + after >= 2 * load.containers);
     let tenth = (before + after) / 10;
     assert!(
         before >= tenth && after >= tenth,
         "the deaths are one-sided: {before} before, {after} after"
     );
-    assert!(before + after >= CONTAINERS / 3, "too few died to prove anything");
+    assert!(before + after >= load.containers / 3, "too few died to prove anything");
 }
 
 /// Every third container does not wait for its turn: the lock is politeness, and must not matter.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ipam_etcd::settings::{Origin, parse_store_name};
+use ipam_etcd::settings::{Origin, parse_one_of_two, parse_store_name};
 
 use crate::render::Format;
 use crate::sources::{CONFIG_FILE, TIMEOUT_SECONDS};
@@ -74,5 +74,16 @@ fn checked_store(text: &str) -> Result<String, String> {
     match parse_store_name(text, &Origin::Flag("--store")) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("a store is \"embedded\", \"embedded:PATH\" or \"etcd\"".to_owned()),
+    }
+}
+
+/// Finds out early whether a text names one of two stores.
+pub(super) fn checked_one_of_two(text: &str) -> Result<String, String> {
+    match parse_one_of_two(text, &Origin::Argument("STORE")) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            Err("a store is \"embedded\", \"embedded:PATH\", \"etcd\" or \"etcd:URL,URL\""
+                .to_owned())
+        }
     }
 }

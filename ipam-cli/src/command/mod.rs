@@ -10,6 +10,7 @@ mod config;
 mod explain;
 mod export;
 mod ips;
+mod migrate;
 mod namespace;
 mod pool;
 mod release;
@@ -147,6 +148,7 @@ async fn carry_out(command: &Command, context: &mut Context) -> Result<Exit, Cau
         Command::Check => check::run(context).await,
         Command::Export(ExportCommand::Plain(args)) => export::plain(context, args).await,
         Command::Export(ExportCommand::Nft(args)) => export::nft(context, args).await,
+        Command::Migrate(args) => migrate::run(context, args).await,
         Command::Config(ConfigCommand::View(args)) => config::view(context, args),
         Command::Version => version::run(context),
         Command::Completion(args) => completion::run(context, args),
@@ -176,6 +178,7 @@ fn task(command: &Command) -> String {
         Command::Export(ExportCommand::Nft(args)) => {
             format!("export {}", args.export.pools.join(", "))
         }
+        Command::Migrate(_) => "migrate".to_owned(),
         Command::Config(ConfigCommand::View(_)) => "decide which store is meant".to_owned(),
         Command::Version => "tell the version".to_owned(),
         Command::Completion(_) => "write the completions".to_owned(),

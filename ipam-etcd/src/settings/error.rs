@@ -17,7 +17,7 @@ pub enum SettingsError {
         given: String,
     },
     /// The name of a store cannot be understood.
-    #[error("{origin} is {given:?}; a store is \"embedded\", \"embedded:PATH\" or \"etcd\"")]
+    #[error("{origin} is {given:?}; a store is {}", names_of_stores(origin))]
     StoreName {
         /// Where the name was given.
         origin: Origin,
@@ -126,4 +126,19 @@ pub enum SettingsError {
         /// The variable.
         name: String,
     },
+}
+
+/// Returns what a store can be called at this place.
+fn names_of_stores(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Argument(_) => "\"embedded\", \"embedded:PATH\", \"etcd\" or \"etcd:URL,URL\"",
+        Origin::Flag(_)
+        | Origin::Variable(_)
+        | Origin::Ipam(_)
+        | Origin::Top(_)
+        | Origin::ConfigFile(..)
+        | Origin::ApiConfig(..)
+        | Origin::Implied(_)
+        | Origin::Default => "\"embedded\", \"embedded:PATH\" or \"etcd\"",
+    }
 }

@@ -29,7 +29,7 @@ pub use merge::{Decision, Merged, Rules};
 pub use origin::Origin;
 pub use secret::Secret;
 pub use setting::Setting;
-pub use store_name::parse_store_name;
+pub use store_name::{parse_one_of_two, parse_store_name};
 pub use tls::{Pem, TlsSettings};
 pub use warning::SettingsWarning;
 

@@ -15,6 +15,8 @@ pub(super) const CALICOS_PREFIX: &str = "CALICO_";
 pub enum Origin {
     /// A flag of the command line, such as `--etcd-endpoints`.
     Flag(&'static str),
+    /// An argument of the command line that names a store, such as `FROM`.
+    Argument(&'static str),
     /// A variable of the environment.
     Variable(String),
     /// A field of `ipam` in the network configuration.
@@ -36,7 +38,9 @@ impl Origin {
     #[must_use]
     pub fn name_of(&self, setting: Setting) -> String {
         match self {
-            Self::Flag(_) => setting.flag().unwrap_or_else(|| setting.key()).to_owned(),
+            Self::Flag(_) | Self::Argument(_) => {
+                setting.flag().unwrap_or_else(|| setting.key()).to_owned()
+            }
             Self::Variable(name) => setting.variable().map_or_else(
                 || setting.key().to_owned(),
                 |variable| {
@@ -56,6 +60,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Argument(name) => write!(f, "argument {name}"),
             Self::Variable(name) => write!(f, "environment variable {name}"),
             Self::Ipam(setting) => write!(f, "field {} of ipam", setting.field()),
             Self::Top(setting) => {

@@ -16,4 +16,4 @@ pub(crate) use compare::{Keys, Runs, equal};
 pub use meaning::{Failure, is_same};
 pub use normal::Normaliser;
 pub use recording::{Put, Recording, RecordingError, Step};
-pub use run::{Mismatch, ReplayError, Summary, replay};
+pub use run::{Mismatch, ReplayError, Summary, replay, replay_moving};

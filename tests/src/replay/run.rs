@@ -67,9 +67,24 @@ pub struct Mismatch {
 ///
 /// [`ReplayError`]: the first difference, or a store that fails.
 pub async fn replay<S: Store>(recording: &Recording, store: &S) -> Result<Summary, ReplayError> {
-    let mut replay = Replay { store, runs: Runs::default(), summary: Summary::default() };
+    replay_moving(recording, async |_| store).await
+}
+
+/// Replays a recording as [`replay`] does, in the store that is named before each step, which holds what the one before
+/// held.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub async fn replay_moving<'s, S: Store + 's>(
+    recording: &Recording,
+    mut store_before: impl AsyncFnMut(usize) -> &'s S,
+) -> Result<Summary, ReplayError> {
+    let mut replay =
+        Replay { store: store_before(0).await, runs: Runs::default(), summary: Summary::default() };
     let mut now = Timestamp::from_nanos(START_NANOS);
     for (number, step) in recording.steps.iter().enumerate() {
+        replay.store = store_before(number).await;
         now = Timestamp::from_nanos(now.nanos() + STEP_NANOS).minus_seconds(-step.pause_seconds);
         replay.step(step, now).await?.map_err(|difference| {
             let (scenario, title) = (recording.scenario.clone(), step.title.clone());
