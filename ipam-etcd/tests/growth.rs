@@ -25,7 +25,7 @@ use ipam_core::pool::Levels;
 use ipam_core::refusal::Refusal;
 use ipam_etcd::{DriveError, Driven, Memory, ModelStore, drive, drive_from};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const NOW: i64 = 10_000;
 const HOST: &str = "node";
 

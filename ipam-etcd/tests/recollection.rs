@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ipam_core::check::{Severity, check};
 use ipam_core::ip::Family;
+use ipam_core::kv::model::Model;
 use ipam_core::kv::{Kv, Recollection};
 use ipam_core::model::{
     Binding, HandleId, IpPool, IpPoolSpec, IpReservation, IpReservationSpec, ResourceKind,
@@ -40,7 +41,9 @@ struct World {
 impl World {
     fn new(pools: &[(&str, &str)]) -> Self {
         let mut world = Self { remembers: true, clock: 1000, ..Self::default() };
-        pools.iter().for_each(|(name, cidr)| world.pool(name, cidr));
+        for (name, cidr) in pools {
+            world.pool(name, cidr);
+        }
         world
     }
 
@@ -283,7 +286,7 @@ fn deeds() -> impl Strategy<Value = Deed> {
 
 impl World {
     /// Does a deed, and returns what came of it as a text.
-    fn deed(&mut self, deed: &Deed, backup: &mut Option<ipam_core::kv::model::Model>) -> String {
+    fn deed(&mut self, deed: &Deed, backup: &mut Option<Model>) -> String {
         match deed {
             Deed::Add { handle, both, pool } => {
                 let name = format!("p{pool}");
@@ -304,6 +307,22 @@ impl World {
             Deed::AsideDel { handle } => {
                 format!("{:?}", self.aside(&release(&format!("h{handle}"))))
             }
+            Deed::Reserve { .. }
+            | Deed::Unreserve { .. }
+            | Deed::Pool { .. }
+            | Deed::DeletePool { .. }
+            | Deed::Bind { .. }
+            | Deed::Unbind
+            | Deed::Strict { .. }
+            | Deed::Backup
+            | Deed::Restore
+            | Deed::Replace { .. } => self.aside_deed(deed, backup),
+        }
+    }
+
+    /// Does what an administrator does, or what happens to a cluster.
+    fn aside_deed(&mut self, deed: &Deed, backup: &mut Option<Model>) -> String {
+        match deed {
             Deed::Reserve { name, start } => {
                 let start = start & !1;
                 self.reserve(&format!("r{name}"), &[&format!("10.0.0.{start}/31")]);
@@ -346,6 +365,9 @@ impl World {
                     self.store.with(|model| *model = backup.clone());
                 }
                 String::new()
+            }
+            Deed::Add { .. } | Deed::Del { .. } | Deed::Aside { .. } | Deed::AsideDel { .. } => {
+                unreachable!("the node's own deeds")
             }
             Deed::Replace { net } => {
                 self.store = ModelStore::default();

@@ -245,7 +245,9 @@ impl<'v> Lookup<'v> {
                 counts.push(Read::count(range));
                 continue;
             }
-            kvs.into_iter().for_each(|kv| self.guard(&kv.key, Some(kv)));
+            for kv in kvs {
+                self.guard(&kv.key, Some(kv));
+            }
         }
         counts
     }

@@ -31,6 +31,8 @@ use crate::store::{Store, StoreError, check_shape};
 
 /// How long the first attempt waits for an answer before the next member is asked; each further one waits twice as long.
 const ANSWER_MS_MIN: u64 = 500;
+/// The same where there is no next member to ask.
+const ANSWER_MS_MIN_ALONE: u64 = 2000;
 /// How long endpoints that cannot be reached are tried again where none of them can.
 const GRACE: Duration = Duration::from_millis(400);
 /// How long a read is repeated where every connection breaks before it brings an answer: the members may be failing.
@@ -159,7 +161,7 @@ impl EtcdStore {
 
     async fn attempt(&self, connection: &Connection, txn: &Txn, left: Duration) -> Attempt {
         let silences = self.silences.load(Ordering::Relaxed);
-        let waits = patience(silences).min(left);
+        let waits = self.patience(silences).min(left);
         let started = Instant::now();
         let mut kv = connection.kv.clone();
         let attempt = match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
@@ -190,7 +192,7 @@ impl EtcdStore {
             }
         };
         // Where answers are slow the next one needs as long.
-        if matches!(attempt, Attempt::Answered(_)) && started.elapsed() < patience(0) {
+        if matches!(attempt, Attempt::Answered(_)) && started.elapsed() < self.patience(0) {
             self.silences.store(0, Ordering::Relaxed);
         }
         attempt
@@ -285,6 +287,13 @@ impl EtcdStore {
         }
     }
 
+    /// Returns how long an answer is waited for after so many silences.
+    fn patience(&self, silences: u32) -> Duration {
+        let is_alone = self.settings.endpoints.len() == 1;
+        let shortest = if is_alone { ANSWER_MS_MIN_ALONE } else { ANSWER_MS_MIN };
+        Duration::from_millis(shortest << silences.min(SILENCES_MAX))
+    }
+
     /// Gives a connection up, so that the next attempt goes to the next endpoint.
     async fn leave(&self, connection: &Connection) {
         let mut link = self.link.lock().await;
@@ -314,11 +323,6 @@ impl EtcdStore {
             StoreError::Unusable { store, source: fault.into() }
         }
     }
-}
-
-/// Returns how long an answer is waited for after so many silences.
-fn patience(silences: u32) -> Duration {
-    Duration::from_millis(ANSWER_MS_MIN << silences.min(SILENCES_MAX))
 }
 
 /// Says whether etcd itself refuses something, which it does before it does anything.

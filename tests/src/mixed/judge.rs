@@ -199,10 +199,9 @@ fn complaint(state: &State, case: Case<'_>) -> Option<String> {
     // Whoever draws from a pool that goes may find it gone, or its claim; so it is when stock Calico deletes it.
     let has_lost_pool = *case.ours == Ours::DeletePool;
     // The empty block that it was about to take back was taken by ours, after it had looked whose it was.
-    let has_lost_idle =
-        case.scene.name.starts_with("taking an empty block back")
-            && matches!(case.ours, Ours::AssignHere | Ours::AssignSameHandle)
-            && failure.contains("strict affinity enabled");
+    let has_lost_idle = case.scene.name.starts_with("taking an empty block back")
+        && matches!(case.ours, Ours::AssignHere | Ours::AssignSameHandle)
+        && failure.contains("strict affinity enabled");
     let is_explained = is_full || is_full_here || has_lost_claim || has_lost_pool || has_lost_idle;
     (!is_explained).then(|| format!("the stock operation failed: {failure}"))
 }

@@ -20,7 +20,7 @@ use super::{Holder, Planned};
 use candidates::candidate;
 use claim::Claims;
 use own::is_confirmed;
-use survey::Find;
+use survey::{Find, reclaim};
 
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +240,7 @@ impl Seek<'_> {
             match self.survey(lookup, group, &tried, missing)? {
                 Ok(Find::Own(take)) => {
                     tried.push(take.block.cidr);
-                    takes.push(take);
+                    takes.push(*take);
                 }
                 Ok(Find::Free(pool, cidr)) => {
                     if let Some(shortage) = claims.shortage(true) {
@@ -256,7 +256,7 @@ impl Seek<'_> {
                     if let Some(shortage) = claims.shortage(true) {
                         return Ok(shortage);
                     }
-                    self.reclaim(lookup, &survey)?;
+                    reclaim(lookup, &survey)?;
                     if self.facts.config.strict_affinity {
                         return Ok(Shortage::Strict);
                     }

@@ -41,7 +41,7 @@ impl Seek<'_> {
             return self.draw(lookup, pool, tried);
         };
         let narrow = Narrow { seek: self, lookup, pool, order, tried };
-        narrow.in_runs(&narrow.cut(&narrow.order.runs()))
+        narrow.in_runs(&cut(&narrow.order.runs()))
     }
 
     /// Tries blocks at random: in a pool that is too large to be ranked, hardly any is taken.
@@ -94,7 +94,7 @@ impl Narrow<'_, '_> {
             let found = if run.end - run.start <= LISTED_MAX {
                 self.in_list(run)?
             } else {
-                self.in_runs(&self.cut(std::slice::from_ref(run)))?
+                self.in_runs(&cut(std::slice::from_ref(run)))?
             };
             if found.is_some() {
                 return Ok(found);
@@ -115,13 +115,6 @@ impl Narrow<'_, '_> {
         let place = self.seek.candidates(self.pool).places();
         let blocks = run.clone().filter_map(|rank| self.order.block(rank));
         Ok(blocks.filter(is_free).min_by_key(place))
-    }
-
-    /// Cuts runs into equal parts, as many as one transaction can ask about.
-    fn cut(&self, runs: &[Ranks<u64>]) -> Vec<Ranks<u64>> {
-        let count = u64::try_from(runs.len()).unwrap_or(u64::MAX).max(1);
-        let parts = (RUNS / count).max(1);
-        runs.iter().flat_map(|run| parts_of(run, parts)).collect()
     }
 
     /// Returns the keys of the blocks of a run.
@@ -149,6 +142,13 @@ impl Narrow<'_, '_> {
         let seed = usize::try_from(seed_of(self.seek.owner.name())).unwrap_or(0);
         seed % runs.max(1)
     }
+}
+
+/// Cuts runs into equal parts, as many as one transaction can ask about.
+fn cut(runs: &[Ranks<u64>]) -> Vec<Ranks<u64>> {
+    let count = u64::try_from(runs.len()).unwrap_or(u64::MAX).max(1);
+    let parts = (RUNS / count).max(1);
+    runs.iter().flat_map(|run| parts_of(run, parts)).collect()
 }
 
 fn parts_of(run: &Ranks<u64>, parts: u64) -> impl Iterator<Item = Ranks<u64>> {

@@ -35,7 +35,7 @@ pub(super) enum Find {
     /// A block that does not exist.
     Free(Pool, Cidr),
     /// A block of the host on which it has no claim.
-    Own(Take),
+    Own(Box<Take>),
 }
 
 impl Seek<'_> {
@@ -107,7 +107,7 @@ impl Seek<'_> {
             let has_room = block.count_free(self.usable(pool)) > 0;
             let is_own = block.is_affine_to(self.owner);
             if has_room && is_own {
-                return Ok(Some(Find::Own(self.own(lookup, pool, block, count)?)));
+                return Ok(Some(Find::Own(Box::new(self.own(lookup, pool, block, count)?))));
             }
             let is_kept = has_room
                 && (keep(&mut waypoint.good, &block_key)
@@ -143,33 +143,6 @@ impl Seek<'_> {
         Ok(Take { block, ordinals, confirms, how: How::Affine, pool: pool.clone() })
     }
 
-    /// Takes an empty block back from its owner, so that it can be claimed.
-    ///
-    /// # Errors
-    ///
-    /// [`Halt::Prepare`] with what that takes; `Ok` where there is no such block.
-    pub(super) fn reclaim(&self, lookup: &mut Lookup<'_>, survey: &Survey) -> Planned<()> {
-        let mut idle = Vec::new();
-        for (_, block_key) in &survey.idle {
-            if let Some(kv) = lookup.peek(block_key)? {
-                let block = Block::decode(block_key, &kv.value)?;
-                let owner = block.affinity.as_deref().and_then(Owner::parse);
-                idle.extend(owner.map(|owner| (block_key, key::affinity(&owner, &block.cidr))));
-            }
-        }
-        lookup.require(idle.iter().map(|(_, row)| Read::values(Range::key(row.clone()))))?;
-        for (block_key, row_key) in idle {
-            // Without a claim, whose block it is cannot be known.
-            if lookup.peek(&row_key)?.is_some() {
-                lookup.get(&row_key)?;
-                lookup.get(block_key)?;
-                let keys = [block_key.clone(), row_key];
-                return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
-            }
-        }
-        Ok(())
-    }
-
     /// Borrows from the blocks of others.
     pub(super) fn borrow(
         &self,
@@ -194,6 +167,33 @@ impl Seek<'_> {
         }
         Ok(takes)
     }
+}
+
+/// Takes an empty block back from its owner, so that it can be claimed.
+///
+/// # Errors
+///
+/// [`Halt::Prepare`] with what that takes; `Ok` where there is no such block.
+pub(super) fn reclaim(lookup: &mut Lookup<'_>, survey: &Survey) -> Planned<()> {
+    let mut idle = Vec::new();
+    for (_, block_key) in &survey.idle {
+        if let Some(kv) = lookup.peek(block_key)? {
+            let block = Block::decode(block_key, &kv.value)?;
+            let owner = block.affinity.as_deref().and_then(Owner::parse);
+            idle.extend(owner.map(|owner| (block_key, key::affinity(&owner, &block.cidr))));
+        }
+    }
+    lookup.require(idle.iter().map(|(_, row)| Read::values(Range::key(row.clone()))))?;
+    for (block_key, row_key) in idle {
+        // Without a claim, whose block it is cannot be known.
+        if lookup.peek(&row_key)?.is_some() {
+            lookup.get(&row_key)?;
+            lookup.get(block_key)?;
+            let keys = [block_key.clone(), row_key];
+            return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a key while there is room.
