@@ -8,7 +8,10 @@
 )]
 
 use ipam_etcd::embedded::{Create, EmbeddedStore};
-use ipam_etcd::{ModelStore, Store};
+use ipam_etcd::etcd::EtcdStore;
+use ipam_etcd::settings::Endpoint;
+use ipam_etcd::{EtcdSettings, ModelStore, Store};
+use ipam_tests::etcd::{Shared, Version};
 use ipam_tests::mixed::{Depth, Explored, Ours, Scene, alone, explore, scenes};
 
 /// Explores scenes on stores that `fresh` makes, and shows every run that breaks a promise.
@@ -18,7 +21,7 @@ fn explore_all<S: Store>(
     depth: Depth,
     fresh: impl Fn() -> S,
 ) -> Explored {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (mut total, mut broken) = (Explored::default(), Vec::new());
     for scene in scenes {
         for ours in ours {
@@ -73,13 +76,30 @@ const REQUESTS: [(&str, usize, usize); 12] = [
 
 #[test]
 fn a_stock_node_asks_as_often_as_was_measured() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let scenes = scenes();
     for (name, calls, writes) in REQUESTS {
         let scene = scenes.iter().find(|scene| scene.name == name).unwrap();
         let made = runtime.block_on(alone(scene, &ModelStore::default()));
         assert_eq!((made.calls, made.writes.len()), (calls, writes), "{name}: {made:?}");
     }
+}
+
+/// Each run takes its own look at one server, which is emptied in between, so not every pair is run.
+#[test]
+fn every_scene_on_real_etcd() {
+    let server = Shared::take(Version::System);
+    let fresh = || {
+        let endpoints = vec![Endpoint { url: server.endpoint() }];
+        EtcdStore::new(EtcdSettings { endpoints, tls: None, login: None }, None)
+    };
+    let scenes = scenes();
+    let mut total = Explored::default();
+    for (at, scene) in scenes.iter().enumerate() {
+        let ours = std::slice::from_ref(&Ours::ALL[at % Ours::ALL.len()]);
+        total = total + explore_all(std::slice::from_ref(scene), ours, Depth::AtOnce, fresh);
+    }
+    assert!(total.runs > 500 && total.stock[1] > 100, "{total:?}");
 }
 
 /// The exploration asks nothing of a store but the trait.
