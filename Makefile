@@ -22,8 +22,8 @@ setup: ## Install what the build and the tests need (Debian, root)
 build: setup ## Build the two binaries as they are shipped
 	@$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
 
-demo: build ## See a firewall let annotated pods through and stop the others
-	@scripts/demo.sh
+demo: build ## See a firewall let annotated pods through and stop the others; on a real etcd with STORE=etcd
+	@STORE='$(STORE)' scripts/demo.sh
 
 test: build ## Run every test
 	@scripts/etcd-next.sh
