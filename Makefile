@@ -35,8 +35,9 @@ check: setup ## Lints, format, documentation, licences
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	@scripts/deny.sh
 
-bench: build ## Measure against references in the same run
-	cargo run --locked --release --quiet -p ipam-tests --bin ringfence-bench
+bench: build ## Measure against references in the same run; ONLY=process measures one part
+	@$(STATIC) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
+	@$(BIN)/ringfence-bench $(ONLY)
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz)
 	@scripts/fuzz.sh
