@@ -5,8 +5,12 @@
 //! on the one as before, and the bare program sends the recorded transaction of that call to the other, where each of
 //! its compares holds, because that server has seen exactly the same; the bare program fails otherwise. So it sends the
 //! same number of compares, writes and reads with the same keys and as many bytes. What etcd counted is printed.
+//!
+//! The node has about as many pods as a kubelet allows by default: when so many more have come, as many of the oldest go.
+//! An ADD that follows such DELs is no warm one, and is shown apart.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -16,15 +20,25 @@ use super::engine::{make_pool, settings};
 use super::placement::Apart;
 use super::received_bytes;
 use super::recorder::Recorder;
-use super::report::{Goal, Line, median};
+use super::report::{Goal, Line, median, milliseconds};
 use super::request::{first_put, shape};
 use crate::binaries::binary;
 use crate::etcd::{Etcd, Identity, Options, Pki};
 
-const WARM_UP: usize = 20;
+const PODS: usize = 80;
+/// So many pods come one after the other, then so many go.
+const BATCH: usize = 20;
 /// Of the bare program's calls, every second one reads first.
-const ROUNDS: usize = 420;
+const ROUNDS: usize = 440;
+/// So many more in the end are not timed; what they send is counted.
+const COUNTED: usize = BATCH;
 const POOL: &str = "10.20.0.0/16";
+
+/// What was sent for a pod that came, and for those that went after it.
+struct Turn {
+    add: Vec<u8>,
+    dels: Vec<Vec<u8>>,
+}
 
 /// Measures without TLS, and with certificates of P-256.
 pub(super) fn lines() -> Vec<Line> {
@@ -36,20 +50,27 @@ pub(super) fn lines() -> Vec<Line> {
     lines
 }
 
-/// Returns the transaction of each call in turn; the first one is that of a node that knows nothing.
-fn record() -> Vec<Vec<u8>> {
+/// Returns what the plugin sends: first for a node that fills up, then for one that is as full as it gets.
+fn record() -> Vec<Turn> {
     let etcd = Etcd::start();
     make_pool(settings(etcd.endpoint(), None), POOL);
     let recorder = Recorder::to(etcd.address());
     let node = NodeFiles::of(&recorder.endpoint(), None);
     let plugin = binary("ringfence-ipam");
-    for round in 0..=WARM_UP + ROUNDS {
+    let rounds = 0..PODS + ROUNDS + COUNTED;
+    for round in rounds.clone() {
         call(&plugin, "ADD", &container(round), &node.conf);
+        for oldest in oldest(round) {
+            call(&plugin, "DEL", &container(oldest), &node.conf);
+        }
     }
-    let requests = recorder.requests();
-    assert_eq!(requests.len(), WARM_UP + ROUNDS + 1, "each call makes one connection");
-    let last = |mut messages: Vec<Vec<u8>>| messages.pop().expect("each call sends something");
-    requests.into_iter().map(last).collect()
+    // Each call makes one connection, and what it sends last is what it commits.
+    let mut sent = recorder.requests().into_iter().map(|mut messages| messages.pop());
+    let mut next = || sent.next().flatten().expect("each call sends something");
+    let mut turn = |round| Turn { add: next(), dels: oldest(round).map(|_| next()).collect() };
+    let turns = rounds.map(&mut turn).collect();
+    assert!(sent.next().is_none(), "each call makes one connection");
+    turns
 }
 
 /// The plugin's server and the bare program's, which see the same.
@@ -64,6 +85,14 @@ struct Twins<'a> {
 impl Twins<'_> {
     fn ours(&self, round: usize) -> Duration {
         call(self.plugin, "ADD", &container(round), &self.node.conf)
+    }
+
+    /// Lets the oldest pods go on both sides.
+    fn end(&self, round: usize, turn: &Turn) {
+        for (oldest, request) in oldest(round).zip(&turn.dels) {
+            call(self.plugin, "DEL", &container(oldest), &self.node.conf);
+            self.bare(request, false);
+        }
     }
 
     /// Sends what the plugin sent, after a read of the first key that it writes if that is wanted.
@@ -83,7 +112,7 @@ impl Twins<'_> {
     }
 }
 
-fn measure(name: &str, recorded: &[Vec<u8>], tls: Option<(&Pki, &Identity)>) -> Vec<Line> {
+fn measure(name: &str, recorded: &[Turn], tls: Option<(&Pki, &Identity)>) -> Vec<Line> {
     let start = || {
         let options = Options::default();
         let etcd = tls.map_or(options.clone(), |(pki, _)| options.tls(pki)).start();
@@ -100,46 +129,87 @@ fn measure(name: &str, recorded: &[Vec<u8>], tls: Option<(&Pki, &Identity)>) -> 
         tls,
     };
     let _apart = Apart::from(&[&ours, &theirs]);
-    let mut recorded = recorded.iter().enumerate();
-    for (round, request) in recorded.by_ref().take(1) {
+    let mut turns = recorded.iter().enumerate();
+    for (round, turn) in turns.by_ref().take(PODS) {
         twins.ours(round);
-        twins.bare(request, false);
+        twins.bare(&turn.add, false);
     }
-    let before = [&ours, &theirs].map(received);
-    let mut warm = Vec::new();
-    for (round, request) in recorded.by_ref().take(WARM_UP) {
-        twins.ours(round);
-        twins.bare(request, false);
-        warm.clone_from(request);
-    }
-    let bytes = [received(&ours) - before[0], received(&theirs) - before[1]];
-    let calls_before = ours.metrics().reads_and_writes();
-    let (mut add, mut one, mut two) = (Vec::new(), Vec::new(), Vec::new());
-    for (round, request) in recorded {
-        add.push(twins.ours(round));
-        let reads_first = round % 2 == 1;
-        let time = twins.bare(request, reads_first);
-        if reads_first { two.push(time) } else { one.push(time) }
-    }
-    let trips = (ours.metrics().reads_and_writes() - calls_before) as f64 / add.len() as f64;
-    let (add, one, two) = (median(add), median(one), median(two));
-    let [compares, then, otherwise] = shape(&warm);
-    let each = bytes.map(|bytes| format!("{} B", bytes / WARM_UP as u64));
+    let [add, after_dels, one, two] = time(&twins, turns.by_ref().take(ROUNDS));
+    let (bytes, trips) = count(&twins, [&ours, &theirs], turns);
+    let [warm, first] = trips;
+    let [compares, then, otherwise] =
+        recorded.last().map(|turn| shape(&turn.add)).unwrap_or_default();
     vec![
         Line::of_times(name, add, "bare, one transaction", one, Goal::AtMost(1.2)),
         Line::of_times(name, add, "bare, read and transaction", two, Goal::AtMost(1.0)),
-        Line::of_note("  its request, as etcd counts", &each[0], format!("bare {}", each[1])),
+        Line::of_note(
+            "  its request, as etcd counts",
+            format!("{} B", bytes[0]),
+            format!("bare {} B", bytes[1]),
+        ),
         Line::of_note(
             "  compares, then, otherwise; round trips",
-            format!("{compares}, {then}, {otherwise}; {trips:.3}"),
+            format!("{compares}, {then}, {otherwise}; {warm:.2}"),
             "the same; 1",
+        ),
+        Line::of_note(
+            "  the first ADD after DELs",
+            milliseconds(after_dels),
+            format!("{first} round trips"),
         ),
     ]
 }
 
-/// Returns the bytes of all messages that a server took from clients.
-fn received(etcd: &Etcd) -> u64 {
-    received_bytes(&etcd.metrics())
+/// Returns the medians of the plugin when warm and after DELs, of one transaction, and of a read and a transaction.
+fn time<'t>(twins: &Twins<'_>, turns: impl Iterator<Item = (usize, &'t Turn)>) -> [Duration; 4] {
+    let [mut add, mut after_dels, mut one, mut two] = [(); 4].map(|()| Vec::new());
+    for (round, turn) in turns {
+        let ours = if follows_dels(round) { &mut after_dels } else { &mut add };
+        ours.push(twins.ours(round));
+        let reads_first = round % 2 == 1;
+        let bare = if reads_first { &mut two } else { &mut one };
+        bare.push(twins.bare(&turn.add, reads_first));
+        twins.end(round, turn);
+    }
+    [add, after_dels, one, two].map(median)
+}
+
+/// Returns the bytes of a warm call on both sides, and the round trips of one of ours when warm and after DELs.
+fn count<'t>(
+    twins: &Twins<'_>,
+    servers: [&Etcd; 2],
+    turns: impl Iterator<Item = (usize, &'t Turn)>,
+) -> ([u64; 2], [f64; 2]) {
+    let (mut bytes, mut trips) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for (round, turn) in turns {
+        let before = servers.map(Etcd::metrics);
+        twins.ours(round);
+        twins.bare(&turn.add, false);
+        let after = servers.map(Etcd::metrics);
+        let took = after[0].reads_and_writes() - before[0].reads_and_writes();
+        trips[usize::from(follows_dels(round))].push(took);
+        if !follows_dels(round) {
+            for (bytes, (before, after)) in bytes.iter_mut().zip(before.iter().zip(&after)) {
+                bytes.push(received_bytes(after) - received_bytes(before));
+            }
+        }
+        twins.end(round, turn);
+    }
+    let mean = |counts: &[u64]| counts.iter().sum::<u64>() as f64 / counts.len() as f64;
+    (bytes.map(median), trips.map(|trips| mean(&trips)))
+}
+
+/// Returns the pods that go after this one has come.
+fn oldest(round: usize) -> Range<usize> {
+    match round.checked_sub(PODS) {
+        Some(past) if past % BATCH == BATCH - 1 => past + 1 - BATCH..past + 1,
+        _ => 0..0,
+    }
+}
+
+/// Says whether pods have gone just before this one comes.
+fn follows_dels(round: usize) -> bool {
+    round.checked_sub(1).is_some_and(|before| !oldest(before).is_empty())
 }
 
 fn container(round: usize) -> String {
