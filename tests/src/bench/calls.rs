@@ -88,12 +88,14 @@ pub(super) fn timed(mut program: Command, stdin: Option<&[u8]>) -> Duration {
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
         .collect();
     program.env_clear().envs(own).stdout(Stdio::piped()).stderr(Stdio::null());
-    program.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    // Written before the start: who starts it shares a CPU with it, and would be waited for.
+    program.stdin(stdin.map_or_else(Stdio::null, |bytes| {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(bytes).expect("a pipe holds this much");
+        reader.into()
+    }));
     let started = Instant::now();
     let mut child = program.spawn().expect("the program starts");
-    if let (Some(bytes), Some(mut pipe)) = (stdin, child.stdin.take()) {
-        pipe.write_all(bytes).expect("the program reads");
-    }
     // An answer is shorter than what the pipe holds.
     let ended = child.wait().expect("the program ends");
     let elapsed = started.elapsed();
