@@ -22,8 +22,8 @@ setup: ## Install what the build and the tests need (Debian, root)
 build: setup ## Build the two binaries as they are shipped
 	@$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
 
-demo: build ## See a firewall let annotated pods through and stop the others
-	@scripts/demo.sh
+demo: build ## See a firewall let annotated pods through and stop the others; on a real etcd with STORE=etcd
+	@STORE='$(STORE)' scripts/demo.sh
 
 test: build ## Run every test
 	@scripts/etcd-next.sh
@@ -35,8 +35,9 @@ check: setup ## Lints, format, documentation, licences
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	@scripts/deny.sh
 
-bench: build ## Measure against references in the same run
-	cargo run --locked --release --quiet -p ipam-tests --bin ringfence-bench
+bench: build ## Measure against references in the same run; ONLY=process measures one part
+	@$(STATIC) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
+	@$(BIN)/ringfence-bench $(ONLY)
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz)
 	@scripts/fuzz.sh

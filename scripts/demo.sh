@@ -3,7 +3,16 @@
 #
 # Everything happens in a network and mount namespace of its own: when this process ends, however it ends, the kernel
 # takes it all away. The pods are made by the real CNI plugins `bridge` and `ptp`, the firewall is real nftables.
+#
+# STORE says where Ringfence keeps its state: in a file of this machine (embedded), or in an etcd that runs in the same
+# namespaces (etcd).
 set -euo pipefail
+
+export STORE=${STORE:-embedded}
+if [ "$STORE" != embedded ] && [ "$STORE" != etcd ]; then
+  printf 'error: there is no demo on the store "%s"\n  why: STORE is embedded (the default) or etcd\n  help: make demo STORE=etcd\n' "$STORE" >&2
+  exit 2
+fi
 
 if [ "${RINGFENCE_DEMO_INSIDE:-}" != 1 ]; then
   if [ "$(id -u)" != 0 ]; then
@@ -22,9 +31,21 @@ fi
 readonly BIN=${RINGFENCE_BIN_DIR:?run this by make demo}
 readonly CNI=/usr/lib/cni
 mount -t tmpfs tmpfs /run
-mkdir -p /run/netns /run/ringfence
+mkdir /run/netns
+mkdir -m 700 /run/ringfence
 readonly WORK=/run/ringfence
-export RINGFENCE_STORE=embedded:$WORK/store.db
+# Nothing of the machine's own settings counts here.
+for variable in $(compgen -e); do
+  case $variable in ETCD*_* | CALICO_ETCD_* | RINGFENCE_ETCD_* | *DATASTORE_TYPE | RINGFENCE_STORE) unset "$variable" ;; esac
+done
+if [ "$STORE" = etcd ]; then
+  readonly ENDPOINT=http://127.0.0.1:2379
+  readonly PLUGIN_STORE="\"etcd_endpoints\": \"$ENDPOINT\""
+  export RINGFENCE_ETCD_ENDPOINTS=$ENDPOINT
+else
+  readonly PLUGIN_STORE="\"datastore_type\": \"embedded\", \"datastore_path\": \"$WORK/store.db\""
+  export RINGFENCE_STORE=embedded:$WORK/store.db
+fi
 readonly SERVER4=192.0.2.10 SERVER6=2001:db8:99::10
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
@@ -54,7 +75,7 @@ netconf() { # PLUGIN ANNOTATIONS EXTRA-IPAM: the configuration that a runtime wo
   cat <<JSON
 { "cniVersion": "1.0.0", "name": "demo", $shape,
   "runtimeConfig": { "io.kubernetes.cri.pod-annotations": $2 },
-  "ipam": { "type": "ringfence-ipam", "datastore_type": "embedded", "datastore_path": "$WORK/store.db",
+  "ipam": { "type": "ringfence-ipam", $PLUGIN_STORE,
             "nodename": "node-1", "gateway": "first", "log_level": "error",
             "routes": [ { "dst": "0.0.0.0/0" }, { "dst": "::/0" } ] $3 } }
 JSON
@@ -109,6 +130,7 @@ create() { # NAMESPACE/POD PLUGIN ANNOTATIONS EXTRA WANTED-IPS WANTED-OUTCOME WH
 stage() {
   export PATH=$BIN:$PATH
   ip link set lo up
+  if [ "$STORE" = etcd ]; then start_etcd; fi
   mkdir "$WORK/cni"
   ln -s "$CNI"/* "$WORK/cni/"
   ln -sf "$BIN/ringfence-ipam" "$WORK/cni/ringfence-ipam"
@@ -131,6 +153,22 @@ stage() {
     $where sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
   done
 }
+
+start_etcd() { # in these namespaces, so it ends with them, and its ports are nobody else's
+  # What it says there is shown only where it does not start.
+  etcd --name demo --data-dir "$WORK/etcd" --listen-client-urls "$ENDPOINT" --advertise-client-urls "$ENDPOINT" \
+    --logger zap --log-level error >"$WORK/etcd.log" 2>&1 &
+  local attempt
+  for ((attempt = 0; attempt < 100; attempt++)); do
+    etcd_ctl endpoint health >/dev/null 2>&1 && return
+    sleep 0.1
+  done
+  printf 'error: etcd does not start\n  why: %s\n  help: try `etcd --version`; scripts/setup.sh installs it\n' \
+    "$(tail -n 1 "$WORK/etcd.log")" >&2
+  exit 1
+}
+
+etcd_ctl() { ETCDCTL_API=3 etcdctl --endpoints "$ENDPOINT" "$@"; }
 
 link() { # INTERFACE IPV4 IPV6 [NAMESPACE]
   local in=(); [ -n "${4:-}" ] && in=(-n "$4")
@@ -206,6 +244,16 @@ expect 'the address of fin/late' "$late" "$freed"
 say '6. What is in use, and whether the store is sound'
 run ringfence usage
 run ringfence check
+
+if [ "$STORE" = etcd ]; then
+  say '7. What lies in etcd: the keys that Calico would look for'
+  for prefix in /calico/resources/v3/projectcalico.org/ippools /calico/ipam/v2/assignment; do
+    printf '$ etcdctl get --prefix --keys-only %s\n' "$prefix"
+    keys=$(etcd_ctl get --prefix --keys-only "$prefix" | sed '/^$/d')
+    printf '%s\n' "$keys"
+    expect "keys below $prefix" "$keys" "$prefix/*"
+  done
+fi
 
 if [ "$failures" != 0 ]; then
   printf '\n%sFAILED expectations: %d%s\n' "$RED" "$failures" "$OFF"

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so and stops"
 )]
 
+pub mod bench;
 pub mod binaries;
 pub mod etcd;
 pub mod interleave;

@@ -7,30 +7,45 @@
     missing_docs
 )]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
 use ipam_etcd::embedded::{Create, EmbeddedStore};
 use ipam_etcd::etcd::EtcdStore;
 use ipam_etcd::settings::Endpoint;
 use ipam_etcd::{EtcdSettings, ModelStore, Store};
 use ipam_tests::etcd::{Shared, Version};
 use ipam_tests::mixed::{Depth, Explored, Ours, Scene, alone, explore, scenes};
+use tokio::runtime::{Builder, Runtime};
+
+const STACK_BYTES: usize = 32 << 20;
 
 /// Explores scenes on stores that `fresh` makes, and shows every run that breaks a promise.
 fn explore_all<S: Store>(
     scenes: &[Scene],
     ours: &[Ours],
     depth: Depth,
-    fresh: impl Fn() -> S,
+    fresh: impl Fn() -> S + Sync,
 ) -> Explored {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (mut total, mut broken) = (Explored::default(), Vec::new());
-    for scene in scenes {
-        for ours in ours {
-            match runtime.block_on(explore(scene, ours, depth, &fresh)) {
-                Ok(explored) => total = total + explored,
-                Err(runs) => broken.extend(runs),
+    let mut run = |runtime: &Runtime| {
+        for scene in scenes {
+            for ours in ours {
+                match runtime.block_on(explore(scene, ours, depth, &fresh)) {
+                    Ok(explored) => total = total + explored,
+                    Err(runs) => broken.extend(runs),
+                }
             }
         }
-    }
+    };
+    // The futures of a debug build on top of those of a real client are deep.
+    thread::scope(|scope| {
+        let deep = thread::Builder::new().stack_size(STACK_BYTES);
+        let worker = deep.spawn_scoped(scope, || {
+            run(&Builder::new_current_thread().enable_all().build().unwrap());
+        });
+        worker.unwrap().join().unwrap();
+    });
     assert!(broken.is_empty(), "{} runs break a promise:\n{}", broken.len(), broken.join("\n"));
     total
 }
@@ -106,10 +121,10 @@ fn every_scene_on_real_etcd() {
 #[test]
 fn one_scene_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
-    let number = std::cell::Cell::new(0);
+    let number = AtomicU32::new(0);
     let fresh = || {
-        number.set(number.get() + 1);
-        let path = folder.path().join(format!("{}.db", number.get()));
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let path = folder.path().join(format!("{number}.db"));
         EmbeddedStore::open(&path, Create::IfMissing, std::time::Duration::from_secs(10)).unwrap()
     };
     let ours = [Ours::AssignHere, Ours::ReleaseSameHandle];

@@ -48,9 +48,15 @@ impl Metrics {
         let lines = self.text.lines().filter(of_name);
         lines
             .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .filter_map(|line| whole(line.rsplit(' ').next()?))
             .sum()
     }
+}
+
+/// Reads a counter, which is written as `1.234567e+06` from a million on.
+fn whole(text: &str) -> Option<u64> {
+    let number: f64 = text.parse().ok()?;
+    format!("{number:.0}").parse().ok()
 }
 
 #[cfg(test)]
@@ -63,10 +69,12 @@ mod tests {
             grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Txn\",grpc_service=\"etcdserverpb.KV\"} 5\n\
             grpc_server_handled_total{grpc_code=\"Unknown\",grpc_method=\"Txn\",grpc_service=\"etcdserverpb.KV\"} 2\n\
             grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Range\",grpc_service=\"etcdserverpb.KV\"} 1\n\
-            etcd_server_is_leader 1\netcd_server_has_leader 1\n";
+            etcd_server_is_leader 1\netcd_server_has_leader 1\n\
+            etcd_network_client_grpc_received_bytes_total 1.234567e+06\n";
         let metrics = Metrics::new(text.to_owned());
         assert_eq!((metrics.answered("Txn"), metrics.answered("Put")), (7, 0));
         assert_eq!(metrics.reads_and_writes(), 8);
         assert!(metrics.is_leader());
+        assert_eq!(metrics.sum("etcd_network_client_grpc_received_bytes_total", &[]), 1_234_567);
     }
 }

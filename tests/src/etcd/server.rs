@@ -84,6 +84,16 @@ impl Etcd {
         format!("{}:{}", self.options.listen.host(), self.slot.client_port())
     }
 
+    /// Returns the number of the server's process.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child().as_ref().expect("the server runs").id()
+    }
+
     /// Kills the server, as a power cut would.
     ///
     /// # Panics
