@@ -92,7 +92,8 @@ pub async fn drive<S: Store, R: Request>(
 ///
 /// - A conflict (somebody else was faster) is not an error: the failed transaction has read the changed values, and the
 ///   request is planned again with them.
-/// - What was remembered only ever leads to a transaction, which proves all of it or fails and reads it anew.
+/// - What was remembered only ever leads to a transaction, which proves all of it or fails and reads it anew. An answer or a
+///   refusal that relies on it does not count.
 /// - A refusal counts only when it was planned from reads of one moment, none older than the last conflict; after pages of
 ///   a long survey, which cannot be read at once, from those.
 /// - When nobody knows whether a transaction was applied, the *same* transaction is sent again. It is atomic and
@@ -112,17 +113,17 @@ pub async fn drive_from<S: Store, R: Request>(
     let mut call = Call::new(store, recollection, deadline);
     loop {
         match step(request, &call.view, now) {
-            Step::Done(reply) if !call.view.is_recalled() => return Ok(call.driven(reply)),
-            Step::Done(_) => call.start_over()?,
-            Step::Refused(refusal) if !call.is_fresh => {
+            Step::Done { reply, relies_on_memory: false } => return Ok(call.driven(reply)),
+            Step::Done { .. } => call.start_over()?,
+            Step::Refused { refusal, relies_on_memory } if relies_on_memory || !call.is_fresh => {
                 debug!(%refusal, "refused by old reads, reading again");
                 call.start_over()?;
             }
-            Step::Refused(refusal) if call.is_of_many_moments() => {
+            Step::Refused { refusal, .. } if call.is_of_many_moments() => {
                 debug!(%refusal, "refused by reads of several moments, reading all at once");
                 call.read_at_once().await?;
             }
-            Step::Refused(refusal) => return Err(DriveError::Refused(refusal)),
+            Step::Refused { refusal, .. } => return Err(DriveError::Refused(refusal)),
             Step::Read(reads) => call.read(reads).await?,
             Step::Note(note) => call.view.note(note.walk, note.waypoint, &note.forget),
             Step::Commit { txn, reply } => {
@@ -168,7 +169,7 @@ impl<'s, S: Store> Call<'s, S> {
             store,
             started: Instant::now(),
             deadline,
-            is_fresh: !view.is_recalled(),
+            is_fresh: true,
             view,
             reads: Vec::new(),
             rounds: 0,
@@ -186,7 +187,7 @@ impl<'s, S: Store> Call<'s, S> {
         let memory = match self.witness {
             _ if !self.has_written => Memory::Unchanged,
             None => Memory::Lost,
-            Some(witness) => self.view.recollect(&witness).map_or(Memory::Lost, Memory::New),
+            Some(witness) => recollection(self.view, &witness).map_or(Memory::Lost, Memory::New),
         };
         Driven {
             reply,
@@ -328,6 +329,23 @@ impl<'s, S: Store> Call<'s, S> {
             key: key.to_owned(),
         }
     }
+}
+
+/// Returns what a later call may begin with. That a handle, a block or a claim is absent is not worth remembering.
+fn recollection(view: View, witness: &str) -> Option<Recollection> {
+    let mut recollection = view.into_recollection(witness)?;
+    recollection.absent.retain(|key| match key::parse(key) {
+        Some(key::Named::Block(_) | key::Named::Affinity(..) | key::Named::Handle(_)) | None => {
+            false
+        }
+        Some(
+            key::Named::Config
+            | key::Named::Resource(..)
+            | key::Named::Binding(_)
+            | key::Named::PoolMark(_),
+        ) => true,
+    });
+    Some(recollection)
 }
 
 /// Finds a key whose new value was never written before: a block's, which holds times and counters.

@@ -219,5 +219,5 @@ pub fn cache(data: &[u8]) {
 
 fn mended_cache(body: &[u8]) -> Vec<u8> {
     let sum = crc32fast::hash(body).to_le_bytes();
-    [b"rfcache1".as_slice(), sum.as_slice(), body].concat()
+    [b"rfcache2".as_slice(), sum.as_slice(), body].concat()
 }

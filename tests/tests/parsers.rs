@@ -55,7 +55,8 @@ fn remembered() -> Recollection {
         version: 1,
     };
     let scans = vec![(Range::prefix("p/"), Revision(4))];
-    Recollection { witness: "b".to_owned(), kvs: vec![kv("b"), kv("p/x")], scans }
+    let absent = vec!["a".to_owned()];
+    Recollection { witness: "b".to_owned(), kvs: vec![kv("b"), kv("p/x")], absent, scans }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How a plan looks at a view, and what follows from having looked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::view::Known;
@@ -12,15 +12,18 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, 
 /// looked at is a *guard* and will be compared, unless it is asked for as a *hint* (`peek`, `exists`):
 /// hints may be stale without harm, because a guard on the thing finally chosen protects the choice.
 ///
-/// In a recalled view nothing has been checked against the store yet. There every look is a guard, a key that is not known
-/// is taken for absent, and the transaction also compares the value of the view's witness. So when it is applied,
-/// everything that the plan saw was true; when it fails, its other branch reads all of that anew.
+/// In a recalled view nothing has been checked against the store yet. There every look is a guard, a key that is expected to
+/// be absent is taken for absent unasked, and the transaction also compares the value of the view's witness. So when it
+/// is applied, everything that the plan saw was true; when it fails, its other branch reads all of that anew.
 #[derive(Debug)]
 pub struct Lookup<'v> {
     view: &'v View,
     guards: RefCell<BTreeMap<Range, Compare>>,
-    /// In a recalled view: what would have been read without it.
+    /// Keys that are taken for absent in a recalled view, and how they would have been read without it.
+    expected: RefCell<BTreeSet<Key>>,
     wishes: RefCell<BTreeSet<Read>>,
+    /// Whether anything was looked at that nobody has checked.
+    relies_on_memory: Cell<bool>,
 }
 
 /// What must be read before a plan can go on.
@@ -34,7 +37,13 @@ impl<'v> Lookup<'v> {
     /// Starts looking at a view.
     #[must_use]
     pub fn new(view: &'v View) -> Self {
-        Self { view, guards: RefCell::default(), wishes: RefCell::default() }
+        Self {
+            view,
+            guards: RefCell::default(),
+            expected: RefCell::default(),
+            wishes: RefCell::default(),
+            relies_on_memory: Cell::new(false),
+        }
     }
 
     /// Returns what is looked at.
@@ -46,7 +55,21 @@ impl<'v> Lookup<'v> {
     /// Says whether anything is known of a key, or it is taken for absent.
     #[must_use]
     pub fn is_known(&self, key: &str) -> bool {
-        self.view.is_recalled() || self.view.known(key) != Known::Nothing
+        self.view.known(key) != Known::Nothing || self.is_expected(key)
+    }
+
+    /// Notes that a key is most likely absent: where that is not known and the view is a recalled one, it is taken for
+    /// absent and the transaction finds out. Otherwise this does nothing.
+    pub fn expect_absent(&self, key: &str) {
+        if self.view.is_recalled() && self.view.known(key) == Known::Nothing {
+            self.expected.borrow_mut().insert(key.to_owned());
+        }
+    }
+
+    /// Says whether anything was looked at that is only remembered, so that an answer may be wrong.
+    #[must_use]
+    pub fn relies_on_memory(&self) -> bool {
+        self.relies_on_memory.get()
     }
 
     /// Makes sure that reads have been answered, so that all that are missing are asked for at once.
@@ -124,6 +147,7 @@ impl<'v> Lookup<'v> {
             Some(_) => {
                 if self.view.is_recalled() {
                     self.guard_range(range);
+                    self.rely(self.view.is_scan_remembered(range));
                 }
                 Ok(self.view.iter_range(range))
             }
@@ -210,12 +234,25 @@ impl<'v> Lookup<'v> {
             Known::Value(kv) => self.guard(key, Some(kv)),
             Known::Exists => {}
             Known::Absent => self.guard(key, None),
-            Known::Nothing => {
+            Known::Nothing if self.is_expected(key) => {
                 self.guard(key, None);
+                self.rely(true);
                 return Known::Absent;
             }
+            Known::Nothing => return known,
         }
+        self.rely(self.view.is_remembered(key));
         known
+    }
+
+    fn rely(&self, on_memory: bool) {
+        if on_memory {
+            self.relies_on_memory.set(true);
+        }
+    }
+
+    fn is_expected(&self, key: &str) -> bool {
+        self.expected.borrow().contains(key)
     }
 
     fn guard(&self, key: &str, kv: Option<&Kv>) {
@@ -269,7 +306,9 @@ impl<'v> Lookup<'v> {
 
     /// Says whether a read of a recalled view is of a key that is taken for absent.
     fn is_assumed(&self, read: &Read) -> bool {
-        read.range.end().is_none() && self.view.known(read.range.start()) == Known::Nothing
+        read.range.end().is_none()
+            && self.view.known(read.range.start()) == Known::Nothing
+            && self.is_expected(read.range.start())
     }
 }
 

@@ -11,8 +11,7 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, 
 /// moment: a plan's compares prove at the commit that those it depends on are still true.
 ///
 /// A view may be *recalled*: begun with what an earlier call remembered. Nobody has checked that against the store, so a
-/// [`Lookup`](super::Lookup) of a recalled view guards everything that is looked at, hints too, and takes for absent what
-/// is not known.
+/// [`Lookup`](super::Lookup) of a recalled view guards everything that is looked at, hints too.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     keys: BTreeMap<Key, Entry>,
@@ -34,6 +33,8 @@ pub struct Recollection {
     pub witness: Key,
     /// Keys with their values.
     pub kvs: Vec<Kv>,
+    /// Keys that did not exist.
+    pub absent: Vec<Key>,
     /// Ranges of which every key is remembered, and when that was so.
     pub scans: Vec<(Range, Revision)>,
 }
@@ -59,12 +60,17 @@ enum Entry {
     Listed(Kv),
     /// It was read whole.
     Whole(Kv),
+    /// It is remembered whole.
+    Remembered(Kv),
+    /// It is remembered not to exist.
+    RememberedAbsent,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Scan {
     revision: Revision,
     has_values: bool,
+    is_remembered: bool,
 }
 
 /// What a view knows of one key.
@@ -84,32 +90,37 @@ impl View {
     /// Begins with what an earlier call remembered; an empty view where the witness is missing from it.
     #[must_use]
     pub fn recall(recollection: Recollection) -> Self {
-        let Recollection { witness, kvs, scans } = recollection;
+        let Recollection { witness, kvs, absent, scans } = recollection;
         if !kvs.iter().any(|kv| kv.key == witness) {
             return Self::default();
         }
-        let keys = kvs.into_iter().map(|kv| (kv.key.clone(), Entry::Whole(kv))).collect();
-        let scan = |(range, revision)| (range, Scan { revision, has_values: true });
+        let known = kvs.into_iter().map(|kv| (kv.key.clone(), Entry::Remembered(kv)));
+        let absent = absent.into_iter().map(|key| (key, Entry::RememberedAbsent));
+        let scan =
+            |(range, revision)| (range, Scan { revision, has_values: true, is_remembered: true });
         Self {
-            keys,
+            keys: known.chain(absent).collect(),
             scans: scans.into_iter().map(scan).collect(),
             witness: Some(witness),
             ..Self::default()
         }
     }
 
-    /// Returns what a later call may begin with; `None` where `witness` is not among it.
+    /// Turns into what a later call may begin with; `None` where `witness` is not among it.
     #[must_use]
-    pub fn recollect(&self, witness: &str) -> Option<Recollection> {
-        let whole = |entry: &Entry| match entry {
-            Entry::Whole(kv) => Some(kv.clone()),
-            Entry::Absent | Entry::Counted | Entry::Listed(_) => None,
-        };
-        let kvs: Vec<Kv> = self.keys.values().filter_map(whole).collect();
+    pub fn into_recollection(self, witness: &str) -> Option<Recollection> {
+        let (mut kvs, mut absent) = (Vec::with_capacity(self.keys.len()), Vec::new());
+        for (key, entry) in self.keys {
+            match entry {
+                Entry::Whole(kv) | Entry::Remembered(kv) => kvs.push(kv),
+                Entry::Absent | Entry::RememberedAbsent => absent.push(key),
+                Entry::Counted | Entry::Listed(_) => {}
+            }
+        }
         kvs.iter().find(|kv| kv.key == witness)?;
-        let scans = self.scans.iter().filter(|(_, scan)| scan.has_values);
-        let scans = scans.map(|(range, scan)| (range.clone(), scan.revision)).collect();
-        Some(Recollection { witness: witness.to_owned(), kvs, scans })
+        let scans = self.scans.into_iter().filter(|(_, scan)| scan.has_values);
+        let scans = scans.map(|(range, scan)| (range, scan.revision)).collect();
+        Some(Recollection { witness: witness.to_owned(), kvs, absent, scans })
     }
 
     /// Says whether the view was begun with what an earlier call remembered.
@@ -213,12 +224,29 @@ impl View {
 
     pub(super) fn known(&self, key: &str) -> Known<'_> {
         match self.keys.get(key) {
-            Some(Entry::Whole(kv)) => Known::Value(kv),
+            Some(Entry::Whole(kv) | Entry::Remembered(kv)) => Known::Value(kv),
             Some(Entry::Listed(_) | Entry::Counted) => Known::Exists,
-            Some(Entry::Absent) => Known::Absent,
+            Some(Entry::Absent | Entry::RememberedAbsent) => Known::Absent,
             None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
             None => Known::Nothing,
         }
+    }
+
+    /// Says whether what is known of a key is only remembered.
+    pub(super) fn is_remembered(&self, key: &str) -> bool {
+        match self.keys.get(key) {
+            Some(Entry::Remembered(_) | Entry::RememberedAbsent) => true,
+            Some(Entry::Absent | Entry::Counted | Entry::Listed(_) | Entry::Whole(_)) => false,
+            None => {
+                let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
+                scans.any(|(_, scan)| scan.is_remembered)
+            }
+        }
+    }
+
+    /// Says whether what is known of a range is only remembered.
+    pub(super) fn is_scan_remembered(&self, range: &Range) -> bool {
+        self.scans.get(range).is_some_and(|scan| scan.is_remembered)
     }
 
     /// Returns the revision at which a range was read whole, `None` where it was not.
@@ -254,8 +282,10 @@ impl View {
         }
         let entry = match (count, self.keys.remove(range.start())) {
             (0, _) => Entry::Absent,
-            (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_)))) => known,
-            (_, Some(Entry::Absent | Entry::Counted) | None) => Entry::Counted,
+            (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_) | Entry::Remembered(_)))) => known,
+            (_, Some(Entry::Absent | Entry::RememberedAbsent | Entry::Counted) | None) => {
+                Entry::Counted
+            }
         };
         self.keys.insert(range.start().to_owned(), entry);
     }
@@ -271,7 +301,9 @@ impl View {
             let old = before.remove(&kv.key).or_else(|| self.keys.remove(&kv.key));
             let entry = match old {
                 // What is known of this very revision is not less true for having been listed again.
-                Some(Entry::Whole(old)) if !has_value && old.mod_revision == kv.mod_revision => {
+                Some(Entry::Whole(old) | Entry::Remembered(old))
+                    if !has_value && old.mod_revision == kv.mod_revision =>
+                {
                     Entry::Whole(old)
                 }
                 Some(_) | None if has_value => Entry::Whole(kv.clone()),
@@ -298,7 +330,8 @@ impl View {
 
     fn remember_scan(&mut self, range: &Range, revision: Revision, has_values: bool) {
         if range.end().is_some() {
-            self.scans.insert(range.clone(), Scan { revision, has_values });
+            let scan = Scan { revision, has_values, is_remembered: false };
+            self.scans.insert(range.clone(), scan);
         }
     }
 }
@@ -306,8 +339,8 @@ impl View {
 impl Entry {
     fn kv(&self) -> Option<&Kv> {
         match self {
-            Self::Listed(kv) | Self::Whole(kv) => Some(kv),
-            Self::Absent | Self::Counted => None,
+            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) => Some(kv),
+            Self::Absent | Self::RememberedAbsent | Self::Counted => None,
         }
     }
 }

@@ -114,6 +114,11 @@ impl Request for Assign {
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Assigned>> {
         let owner = Owner::Host(self.host.clone());
+        // A new container has no handle, and few namespaces are bound.
+        lookup.expect_absent(&key::handle(&self.handle));
+        if let Some(tenant) = &self.tenant {
+            lookup.expect_absent(&key::binding(tenant.name()));
+        }
         lookup.require(self.reads(&owner))?;
         let facts = Facts::read(lookup)?;
         let labels = self.node_labels(lookup)?;

@@ -135,9 +135,19 @@ pub enum Step<R> {
     /// Note how far a walk came, then plan again.
     Note(Note),
     /// The answer; nothing needs to change.
-    Done(R),
+    Done {
+        /// The answer.
+        reply: R,
+        /// Whether it was planned from what is only remembered, so that it may be wrong.
+        relies_on_memory: bool,
+    },
     /// It must not be done.
-    Refused(Box<Refusal>),
+    Refused {
+        /// Why not.
+        refusal: Box<Refusal>,
+        /// Whether it was planned from what is only remembered, so that it may be wrong.
+        relies_on_memory: bool,
+    },
 }
 
 /// The most entries of a list of one transaction; etcd's limit leaves room for what a driver may add.
@@ -146,19 +156,22 @@ pub const TXN_OPS_MAX: usize = 100;
 /// Plans the next step of a request.
 pub fn step<R: Request>(request: &R, view: &View, now: Timestamp) -> Step<R::Reply> {
     let mut lookup = Lookup::new(view);
-    let (ops, reply) = match request.plan(&mut lookup, now) {
+    let planned = request.plan(&mut lookup, now);
+    let relies_on_memory = lookup.relies_on_memory();
+    let (ops, reply) = match planned {
         Err(Halt::Read(reads)) => return Step::Read(reads),
-        Err(Halt::Refuse(refusal)) => return Step::Refused(refusal),
+        Err(Halt::Refuse(refusal)) => return Step::Refused { refusal, relies_on_memory },
         Err(Halt::Note(note)) => return Step::Note(note),
         Err(Halt::Prepare(ops)) => (ops, None),
-        Ok(Outcome::Done(reply)) => return Step::Done(reply),
+        Ok(Outcome::Done(reply)) => return Step::Done { reply, relies_on_memory },
         Ok(Outcome::Write { ops, reply }) => (ops, Some(reply)),
     };
     match lookup.into_txn(ops) {
         Err(Missing(reads)) => Step::Read(reads),
         Ok(txn) => match txn.then.len().max(txn.compares.len()) {
             ops if ops > TXN_OPS_MAX => {
-                Step::Refused(Box::new(Refusal::TooLarge { ops, max: TXN_OPS_MAX }))
+                let refusal = Box::new(Refusal::TooLarge { ops, max: TXN_OPS_MAX });
+                Step::Refused { refusal, relies_on_memory }
             }
             _ => Step::Commit { txn, reply },
         },

@@ -48,9 +48,20 @@ impl Request for Release {
     type Reply = Vec<IpAddr>;
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
-        let keys = self.targets.iter().map(|target| key::handle(&target.handle));
-        let reads = keys.chain([key::CONFIG.to_owned()]).map(|key| Read::values(Range::key(key)));
-        lookup.require(reads)?;
+        let handles: Vec<Key> = self.targets.iter().map(|t| key::handle(&t.handle)).collect();
+        // Several handles are what one workload may be known by; rarely more than one of them exists.
+        if handles.iter().any(|key| lookup.is_known(key)) {
+            handles.iter().for_each(|key| lookup.expect_absent(key));
+        }
+        let keys = handles.iter().cloned().chain([key::CONFIG.to_owned()]);
+        lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
+        let mut is_held = false;
+        for key in &handles {
+            is_held |= lookup.get(key)?.is_some();
+        }
+        if !is_held {
+            return Ok(Outcome::Done(Vec::new()));
+        }
         let config = read_config(lookup)?;
         let mut edits = Edits { config, now, blocks: BTreeMap::new(), handles: Vec::new() };
         let mut released = Vec::new();

@@ -5,7 +5,7 @@
 use ipam_core::kv::{Kv, Range, Recollection, Revision};
 
 /// Another format has another name.
-const FORMAT: &[u8; 8] = b"rfcache1";
+const FORMAT: &[u8; 8] = b"rfcache2";
 const HEAD: usize = FORMAT.len() + 4;
 
 /// Writes what is to be remembered.
@@ -20,6 +20,10 @@ pub fn encode(recollection: &Recollection) -> Vec<u8> {
         for number in [kv.create_revision.0, kv.mod_revision.0, kv.version] {
             put_number(&mut body, number);
         }
+    }
+    put_number(&mut body, length(recollection.absent.len()));
+    for key in &recollection.absent {
+        put_bytes(&mut body, key.as_bytes());
     }
     put_number(&mut body, length(recollection.scans.len()));
     for (range, revision) in &recollection.scans {
@@ -45,8 +49,9 @@ pub fn decode(bytes: &[u8]) -> Option<Recollection> {
     let mut reader = Reader(body);
     let witness = reader.text()?;
     let kvs = (0..reader.number()?).map(|_| reader.kv()).collect::<Option<Vec<Kv>>>()?;
+    let absent = (0..reader.number()?).map(|_| reader.text()).collect::<Option<Vec<_>>>()?;
     let scans = (0..reader.number()?).map(|_| reader.scan()).collect::<Option<Vec<_>>>()?;
-    reader.0.is_empty().then_some(Recollection { witness, kvs, scans })
+    reader.0.is_empty().then_some(Recollection { witness, kvs, absent, scans })
 }
 
 fn put_number(out: &mut Vec<u8>, number: u64) {

@@ -24,7 +24,7 @@ pub const CACHE_FOLDER: &str = "/run/ringfence";
 /// The most bytes of a file; a larger one is neither written nor read.
 const BYTES_MAX: usize = 4 << 20;
 /// The most keys that are remembered outside of ranges; those that changed longest ago go first.
-const KEYS_MAX: usize = 1500;
+const KEYS_MAX: usize = 320;
 
 /// The files of one node about one cluster.
 #[derive(Clone, Debug)]

@@ -20,6 +20,7 @@ fn recollection() -> Recollection {
     Recollection {
         witness: "b/1".to_owned(),
         kvs: vec![kv("b/1", 7), kv("h/1", 5), kv("p/1", 2)],
+        absent: vec!["config".to_owned()],
         scans: vec![(Range::prefix("p/"), Revision(6))],
     }
 }
@@ -70,7 +71,7 @@ fn bytes_that_are_cut_off_or_changed_are_nothing() {
 fn a_length_beyond_the_end_is_nothing() {
     let mut body = u64::MAX.to_le_bytes().to_vec();
     body.extend_from_slice(b"x");
-    let mut bytes = b"rfcache1".to_vec();
+    let mut bytes = b"rfcache2".to_vec();
     bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
     bytes.extend_from_slice(&body);
     assert_eq!(decode(&bytes), None);

@@ -1,7 +1,7 @@
 //! The blocks of a pool in the order in which a host tries them.
 
 use crate::ip::{BlockOrder, Cidr, RangeSet, seed_of};
-use crate::kv::{Range, Read};
+use crate::kv::{Lookup, Range, Read};
 use crate::model::{Owner, Timestamp, key};
 use crate::pool::Pool;
 
@@ -72,6 +72,13 @@ impl Candidates {
             let index = cidr.first().saturating_sub(self.pool.first()) / cidr.size().max(1);
             if index >= start { index - start } else { index + (count - start) }
         }
+    }
+}
+
+/// Notes that candidates most likely do not exist: hosts begin at different places.
+pub(super) fn expect_absent(lookup: &Lookup<'_>, candidates: &[Cidr]) {
+    for cidr in candidates {
+        lookup.expect_absent(&key::block(cidr));
     }
 }
 

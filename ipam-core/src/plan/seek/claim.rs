@@ -6,7 +6,7 @@ use crate::model::{Owner, key};
 use crate::pool::Pool;
 
 use super::super::Planned;
-use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate};
+use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate, expect_absent};
 use super::{How, Seek, Shortage, Take, taken};
 
 /// How many blocks the host has claimed of how many that it may, counting those of this request.
@@ -70,6 +70,7 @@ impl Seek<'_> {
             let Some(cidr) = candidates.next(&self.facts.reserved) else { break };
             if candidates.walked() == 1 {
                 let first = self.candidates(pool).ahead(&self.facts.reserved);
+                expect_absent(lookup, &first);
                 lookup.require(first.into_iter().map(candidate))?;
             }
             if !lookup.exists(&key::block(&cidr))? {

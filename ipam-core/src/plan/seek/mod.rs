@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use super::facts::Facts;
 use super::rules::{PoolOrder, Rules};
 use super::{Holder, Planned};
-use candidates::candidate;
+use candidates::{candidate, expect_absent};
 use claim::Claims;
 use own::is_confirmed;
 use survey::{Find, reclaim};
@@ -89,8 +89,10 @@ impl Seek<'_> {
         let is_known = |cidr: &Cidr| lookup.is_known(&key::block(cidr));
         let is_first_look = rows.is_empty() || !rows.iter().all(is_known);
         if let (true, Some(pool)) = (is_first_look, choice.pools.first()) {
-            let first = self.candidates(pool).ahead(&self.facts.reserved);
-            reads.extend(first.into_iter().filter(|cidr| !rows.contains(cidr)).map(candidate));
+            let mut first = self.candidates(pool).ahead(&self.facts.reserved);
+            first.retain(|cidr| !rows.contains(cidr));
+            expect_absent(lookup, &first);
+            reads.extend(first.into_iter().map(candidate));
         }
         reads.dedup();
         Ok(reads)

@@ -60,6 +60,7 @@ impl Seek<'_> {
         let usable = self.usable(pool);
         let (block, confirms, how) = match lookup.peek(&block_key)? {
             None => (self.new_block(lookup, *cidr)?, true, How::Claimed),
+            Some(kv) if Block::is_full_as_stored(&kv.value) => return Ok(None),
             Some(kv) => {
                 let block =
                     Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());

@@ -103,6 +103,12 @@ impl Seek<'_> {
             let Some(kv) = lookup.peek(&block_key)? else {
                 return Ok(Some(Find::Free(pool.clone(), cidr)));
             };
+            let has_claim = lookup.peek(&key::affinity(self.owner, &cidr))?.is_some();
+            let is_needed = has_claim || first.contains(&cidr);
+            if Block::is_full_as_stored(&kv.value) {
+                forget.extend((!is_needed).then_some(block_key));
+                continue;
+            }
             let block = Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());
             let has_room = block.count_free(self.usable(pool)) > 0;
             let is_own = block.is_affine_to(self.owner);
@@ -112,9 +118,7 @@ impl Seek<'_> {
             let is_kept = has_room
                 && (keep(&mut waypoint.good, &block_key)
                     | (self.is_idle(&block) && keep(&mut waypoint.better, &block_key)));
-            if !is_kept && !is_own && !first.contains(&cidr) {
-                forget.push(block_key);
-            }
+            forget.extend((!is_kept && !is_needed).then_some(block_key));
         }
         waypoint.walked = candidates.position();
         let waypoint = std::mem::take(waypoint);
