@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipam_core::check::{Severity, check};
@@ -202,6 +203,27 @@ fn a_handle_that_is_not_remembered_costs_two_and_nothing_is_forgotten() {
     assert_eq!(world.add("second", &BOTH), 1);
     assert_eq!(world.del("nobody"), 1, "what is absent is not there to be released");
     assert_eq!(world.add("third", &BOTH), 1);
+}
+
+#[test]
+fn a_cluster_made_anew_by_the_same_hands_is_not_taken_for_the_old_one() {
+    let pools = [("p", "10.0.0.0/24")];
+    let mut world = World::new(&pools);
+    world.reserve("r", &["10.0.0.200/32"]);
+    let first = world.call(&assign("first", "node", &V4, &[])).unwrap().reply.addresses[0].ip;
+    let IpAddr::V4(first) = first else { panic!("{first}") };
+    let next = Ipv4Addr::from_bits(first.to_bits() + 1);
+    let before = world.contents();
+    let anew = World::new(&pools);
+    (world.store, world.clock) = (anew.store, world.clock + 7);
+    world.reserve("r", &[&format!("{next}/32")]);
+    world.aside(&assign("first", "node", &V4, &[])).unwrap();
+    let revisions = |kvs: Vec<Kv>| -> Vec<_> {
+        kvs.into_iter().map(|kv| (kv.key, kv.mod_revision, kv.version)).collect()
+    };
+    assert_eq!(revisions(before), revisions(world.contents()), "no number tells them apart");
+    let second = world.call(&assign("second", "node", &V4, &[])).unwrap();
+    assert_ne!(second.reply.addresses[0].ip, IpAddr::V4(next), "it is reserved there");
 }
 
 #[test]
