@@ -56,7 +56,12 @@ impl Connection {
     /// [`Cause::Refused`], [`Cause::Store`] and [`Cause::GaveUp`].
     pub(crate) async fn carry_out<R: Request>(&self, request: &R) -> Result<R::Reply, Cause> {
         let driven = drive(&self.store, request, self.now, self.deadline).await?;
-        debug!(round_trips = driven.round_trips, conflicts = driven.conflicts, "carried out");
+        debug!(
+            round_trips = driven.round_trips,
+            conflicts = driven.conflicts,
+            bytes_read = driven.bytes_read,
+            "carried out"
+        );
         Ok(driven.reply)
     }
 

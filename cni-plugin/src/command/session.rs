@@ -58,7 +58,12 @@ impl Session {
         let driven = drive_from(&self.store, request, recollection, now, self.left()).await;
         self.remember_token();
         let driven = driven.map_err(|error| from_drive(&error))?;
-        debug!(round_trips = driven.round_trips, conflicts = driven.conflicts, "carried out");
+        debug!(
+            round_trips = driven.round_trips,
+            conflicts = driven.conflicts,
+            bytes_read = driven.bytes_read,
+            "carried out"
+        );
         if let Some(cache) = &self.cache {
             match driven.memory {
                 Memory::Unchanged => {}
