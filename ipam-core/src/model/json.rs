@@ -1,17 +1,24 @@
 //! JSON as Go's `encoding/json` writes it, and the helpers that the stored types share.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::ser::{CharEscape, Formatter};
 
+use crate::ip::{Cidr, Ordinal};
+
 /// Members that a type does not know, kept in the order in which they were read.
 pub(super) type Unknown = serde_json::Map<String, serde_json::Value>;
+
+/// Most values are smaller; those that are not are blocks in use.
+const BYTES_TYPICAL: usize = 2048;
 
 /// Encodes a value as Calico would: compact, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
 ///
@@ -20,7 +27,7 @@ pub(super) type Unknown = serde_json::Map<String, serde_json::Value>;
 /// Never for the types of this crate: their keys are texts, and a `Vec` takes every byte.
 #[must_use]
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(BYTES_TYPICAL);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
     #[expect(clippy::expect_used, reason = "the stored types hold only text keys and cannot fail")]
     value
@@ -31,11 +38,19 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
 
 struct GoFormatter;
 
+/// The first byte of U+2028 and U+2029 in UTF-8.
+const FIRST_OF_SEPARATORS: u8 = 0xe2;
+
 impl Formatter for GoFormatter {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
     where
         W: ?Sized + io::Write,
     {
+        // Few texts hold any of them, and a look at the bytes is cheaper than one at the characters.
+        let may_be_special = |byte| matches!(byte, b'<' | b'>' | b'&' | FIRST_OF_SEPARATORS);
+        if !fragment.bytes().any(may_be_special) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (plain, special) = rest.split_at(at);
@@ -102,8 +117,8 @@ pub(super) mod text {
 /// A map whose keys are stored as text, in the order of that text (so `"10"` comes before `"2"`).
 pub(super) mod text_keyed {
     use super::{
-        BTreeMap, Deserialize, DeserializeOwned, Deserializer, Display, FromStr, Serialize,
-        Serializer, read_keys, write_map,
+        BTreeMap, Deserialize, DeserializeOwned, Deserializer, Display, FromStr, Read, Serialize,
+        Serializer, TextKey, write_map,
     };
 
     #[expect(clippy::ref_option, reason = "serde hands out references")]
@@ -113,7 +128,7 @@ pub(super) mod text_keyed {
     ) -> Result<S::Ok, S::Error>
     where
         S: Serializer,
-        K: Display,
+        K: TextKey,
         V: Serialize,
     {
         match map {
@@ -130,30 +145,120 @@ pub(super) mod text_keyed {
         K: FromStr<Err: Display> + Ord,
         V: DeserializeOwned,
     {
-        Option::<BTreeMap<String, V>>::deserialize(deserializer)?.map(read_keys).transpose()
+        let read = Option::<Read<K, V>>::deserialize(deserializer)?;
+        Ok(read.map(|Read(map)| map))
     }
+}
+
+/// A key whose text has an order of its own.
+pub(super) trait TextKey: Display {
+    /// Compares the texts of two keys.
+    fn compare_texts(&self, other: &Self) -> Ordering {
+        self.to_string().cmp(&other.to_string())
+    }
+}
+
+impl TextKey for Cidr {}
+
+impl TextKey for Ordinal {
+    // A block has one for each of its addresses, so no text is made of them just to sort them.
+    fn compare_texts(&self, other: &Self) -> Ordering {
+        digits(self.index()).cmp(&digits(other.index()))
+    }
+}
+
+/// Returns the decimal digits of a number from the left, with zero bytes behind them.
+fn digits(number: usize) -> [u8; 20] {
+    let mut digits = [0; 20];
+    let length = number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut rest = number;
+    for place in digits.iter_mut().take(length).rev() {
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    digits
 }
 
 fn write_map<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>
 where
     S: Serializer,
-    K: Display,
+    K: TextKey,
     V: Serialize,
 {
-    let by_text: BTreeMap<String, &V> = map.iter().map(|(k, v)| (k.to_string(), v)).collect();
+    let mut by_text: Vec<(&K, &V)> = map.iter().collect();
+    by_text.sort_unstable_by(|(one, _), (other, _)| one.compare_texts(other));
     let mut out = serializer.serialize_map(Some(by_text.len()))?;
     for (key, value) in by_text {
-        out.serialize_entry(&key, value)?;
+        out.serialize_entry(&Displayed(key), value)?;
     }
     out.end()
 }
 
-fn read_keys<K, V, E>(map: BTreeMap<String, V>) -> Result<BTreeMap<K, V>, E>
+/// A key that is written as its text.
+struct Displayed<'k, K>(&'k K);
+
+impl<K: Display> Serialize for Displayed<'_, K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
+/// A map whose keys are read from their texts one by one.
+struct Read<K, V>(BTreeMap<K, V>);
+
+impl<'de, K, V> Deserialize<'de> for Read<K, V>
 where
     K: FromStr<Err: Display> + Ord,
-    E: serde::de::Error,
+    V: DeserializeOwned,
 {
-    map.into_iter().map(|(key, value)| Ok((key.parse().map_err(E::custom)?, value))).collect()
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadKeys(PhantomData))
+    }
+}
+
+struct ReadKeys<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K, V> Visitor<'de> for ReadKeys<K, V>
+where
+    K: FromStr<Err: Display> + Ord,
+    V: DeserializeOwned,
+{
+    type Value = Read<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some(key) = access.next_key_seed(KeyText(PhantomData))? {
+            map.insert(key, access.next_value()?);
+        }
+        Ok(Read(map))
+    }
+}
+
+/// A key that is read from its text, which stays where it is.
+struct KeyText<K>(PhantomData<K>);
+
+impl<'de, K: FromStr<Err: Display>> DeserializeSeed<'de> for KeyText<K> {
+    type Value = K;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<K: FromStr<Err: Display>> Visitor<'_> for KeyText<K> {
+    type Value = K;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<K, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 /// Reads a number that Go would take as an unsigned one, refusing what only a double can hold.
@@ -170,6 +275,14 @@ pub(super) fn unsigned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ordinals_are_sorted_as_their_texts_are() {
+        let mut ordinals: Vec<Ordinal> = (0..1200).filter_map(Ordinal::new).collect();
+        ordinals.sort_by(Ordinal::compare_texts);
+        let texts: Vec<String> = ordinals.iter().map(ToString::to_string).collect();
+        assert!(texts.is_sorted(), "{texts:?}");
+    }
 
     #[test]
     fn text_is_escaped_as_go_does() {

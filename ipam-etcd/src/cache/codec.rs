@@ -7,11 +7,14 @@ use ipam_core::kv::{Kv, Range, Recollection, Revision};
 /// Another format has another name.
 const FORMAT: &[u8; 8] = b"rfcache2";
 const HEAD: usize = FORMAT.len() + 4;
+/// What a key takes besides its texts.
+const PER_KEY: usize = 5 * 8;
 
 /// Writes what is to be remembered.
 #[must_use]
 pub fn encode(recollection: &Recollection) -> Vec<u8> {
-    let mut body = Vec::with_capacity(4096);
+    let texts = recollection.kvs.iter().map(|kv| kv.key.len() + kv.value.len());
+    let mut body = Vec::with_capacity(texts.map(|length| length + PER_KEY).sum::<usize>() + 4096);
     put_bytes(&mut body, recollection.witness.as_bytes());
     put_number(&mut body, length(recollection.kvs.len()));
     for kv in &recollection.kvs {

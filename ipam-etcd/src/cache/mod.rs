@@ -106,6 +106,9 @@ impl NodeCache {
 
 /// Leaves out keys beyond a number, those that changed longest ago first, but none of a range or the witness.
 fn trimmed(mut recollection: Recollection, keys_max: usize) -> Recollection {
+    if recollection.kvs.len() <= keys_max {
+        return recollection;
+    }
     let Recollection { witness, scans, .. } = &recollection;
     let stays =
         |kv: &Kv| kv.key == *witness || scans.iter().any(|(range, _)| range.contains(&kv.key));
