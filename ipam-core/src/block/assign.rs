@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::ip::Ordinal;
-use crate::model::{Attributes, Block};
+use crate::model::{Attributes, Block, Record};
 
 impl Block {
     /// Takes up to `count` addresses from the front of the queue, passing over those that are not `usable`.
@@ -54,8 +54,10 @@ impl Block {
     /// Points ordinals that have left the queue at one record, under the sequence number before this change.
     fn hand_out(mut self, ordinals: &[Ordinal], attributes: &Attributes) -> Self {
         let records = self.attributes.get_or_insert_default();
-        let index = records.iter().position(|record| record == attributes).unwrap_or_else(|| {
-            records.push(attributes.clone());
+        let record = Record::from(attributes.clone());
+        let index = records.iter().position(|known| known.is_written_like(&record));
+        let index = index.unwrap_or_else(|| {
+            records.push(record);
             records.len() - 1
         });
         let numbers = self.sequence_number_for_allocation.get_or_insert_default();

@@ -15,10 +15,8 @@ impl Block {
     pub fn collected(mut self, now: Timestamp, cooldown_seconds: i64) -> Self {
         let limit = now.minus_seconds(cooldown_seconds);
         let cold: Vec<Ordinal> = self
-            .taken()
-            .filter(|(_, record)| {
-                record.released_at.is_some_and(|at| cooldown_seconds < 0 || at <= limit)
-            })
+            .cooling()
+            .filter(|(_, at)| cooldown_seconds < 0 || *at <= limit)
             .map(|(ordinal, _)| ordinal)
             .collect();
         for ordinal in cold {

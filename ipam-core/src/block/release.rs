@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ip::Ordinal;
-use crate::model::{Attributes, Block, Timestamp};
+use crate::model::{Attributes, Block, Record, Timestamp};
 
 /// Which of a block's addresses to release, and under which conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,10 +64,14 @@ impl Block {
         now: Timestamp,
         cooldown_seconds: i64,
     ) -> Option<Freed> {
-        let ordinals: Vec<Ordinal> = self
-            .taken()
-            .filter(|(_, record)| record.handle() == Some(handle) && wanted(record))
-            .map(|(ordinal, _)| ordinal)
+        let is_wanted = |record: &Record| {
+            record.may_belong_to(handle) && record.handle() == Some(handle) && wanted(record)
+        };
+        let goes: Vec<bool> = self.records().iter().map(is_wanted).collect();
+        let held = self.allocations.iter().enumerate();
+        let ordinals: Vec<Ordinal> = held
+            .filter(|(_, index)| index.is_some_and(|index| goes.get(index) == Some(&true)))
+            .filter_map(|(at, _)| Ordinal::new(at))
             .collect();
         (!ordinals.is_empty()).then(|| self.free(ordinals, now, cooldown_seconds))
     }
@@ -135,7 +139,7 @@ impl Block {
             }
         }
         let records = self.attributes.get_or_insert_default();
-        records.push(Attributes::cooling(now));
+        records.push(Attributes::cooling(now).into());
         let cooling = records.len() - 1;
         for ordinal in &ordinals {
             if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {

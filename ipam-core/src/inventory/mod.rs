@@ -90,7 +90,7 @@ impl Inventory {
     pub fn collected(mut self, now: Timestamp) -> Self {
         let cooldown = self.config.ip_cooldown_seconds;
         for block in self.blocks.values_mut() {
-            if block.records().iter().any(|record| record.released_at.is_some()) {
+            if block.cooling().next().is_some() {
                 *block = block.clone().collected(now, cooldown);
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ip::{Cidr, Ordinal};
 
 use super::json::{Unknown, null_as_default, text, text_keyed, unsigned};
-use super::{DecodeError, Owner, Timestamp, from_json, key, to_bytes};
+use super::{DecodeError, Owner, Record, Timestamp, from_json, key, to_bytes};
 
 /// An allocation block.
 ///
@@ -34,7 +34,7 @@ pub struct Block {
     pub unallocated: Vec<Ordinal>,
     /// Metadata that ordinals share; `None` in a block from which nothing was ever taken.
     #[serde(default)]
-    pub attributes: Option<Vec<Attributes>>,
+    pub attributes: Option<Vec<Record>>,
     /// Starts at the creation time in nanoseconds since 1970 and grows by one with each change.
     #[serde(rename = "sequenceNumber", default, deserialize_with = "unsigned")]
     pub sequence_number: u64,
@@ -208,7 +208,7 @@ impl Block {
 
     /// Returns the metadata records.
     #[must_use]
-    pub fn records(&self) -> &[Attributes] {
+    pub fn records(&self) -> &[Record] {
         self.attributes.as_deref().unwrap_or_default()
     }
 
@@ -216,7 +216,7 @@ impl Block {
     #[must_use]
     pub fn record_of(&self, ordinal: Ordinal) -> Option<&Attributes> {
         let index = (*self.allocations.get(ordinal.index())?)?;
-        self.records().get(index)
+        self.records().get(index).map(|record| &**record)
     }
 
     /// Walks the ordinals that are not free, with their metadata.
@@ -224,7 +224,21 @@ impl Block {
         self.allocations
             .iter()
             .enumerate()
-            .filter_map(|(at, index)| Some((Ordinal::new(at)?, self.records().get((*index)?)?)))
+            .filter_map(|(at, index)| Some((Ordinal::new(at)?, &**self.records().get((*index)?)?)))
+    }
+
+    /// Walks the ordinals in cooldown, with the time at which each was released.
+    pub fn cooling(&self) -> impl Iterator<Item = (Ordinal, Timestamp)> {
+        // Most records need not be understood for that.
+        let released: Vec<Option<Timestamp>> = self
+            .records()
+            .iter()
+            .map(|record| record.may_be_cooling().then(|| record.released_at).flatten())
+            .collect();
+        self.allocations
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, index)| Some((Ordinal::new(at)?, (*released.get((*index)?)?)?)))
     }
 
     /// Returns the sequence number under which an ordinal was taken; 0 where none is stored.

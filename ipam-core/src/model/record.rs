@@ -1,0 +1,188 @@
+//! The metadata of a block as it is stored: kept as text, and understood when somebody asks.
+//!
+//! A block in use has a record for nearly each of its addresses, and to allocate one more none of them needs to be
+//! understood. Their texts are checked when the block is read, so that asking later cannot fail.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use memchr::memmem;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{Attributes, Timestamp, to_bytes};
+
+/// One record: its text, and what that says.
+#[derive(Clone, Debug)]
+pub struct Record {
+    text: Box<RawValue>,
+    read: OnceLock<Box<Attributes>>,
+}
+
+impl Record {
+    /// Says whether the record may be of ordinals in cooldown; `false` is certain, and cheap to find out.
+    #[must_use]
+    pub fn may_be_cooling(&self) -> bool {
+        memmem::find(self.text.get().as_bytes(), br#""releasedAt""#).is_some()
+    }
+
+    /// Says whether the record may be this handle's; `false` is certain, and cheap to find out.
+    #[must_use]
+    pub fn may_belong_to(&self, handle: &str) -> bool {
+        // Such a text stands in JSON as it is.
+        let is_plain = handle.bytes().all(|byte| {
+            byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+        });
+        !is_plain || memmem::find(self.text.get().as_bytes(), handle.as_bytes()).is_some()
+    }
+
+    /// Says whether the record is written like this one. Equal records of any Calico are.
+    #[must_use]
+    pub fn is_written_like(&self, other: &Self) -> bool {
+        self.text.get() == other.text.get()
+    }
+}
+
+impl From<Attributes> for Record {
+    fn from(attributes: Attributes) -> Self {
+        let text = String::from_utf8(to_bytes(&attributes)).unwrap_or_default();
+        let text = RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self { text, read: OnceLock::from(Box::new(attributes)) }
+    }
+}
+
+impl Deref for Record {
+    type Target = Attributes;
+
+    fn deref(&self) -> &Attributes {
+        // The text was checked when the record was made.
+        self.read.get_or_init(|| serde_json::from_str(self.text.get()).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_written_like(other) || **self == **other
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        if let Err(error) = serde_json::from_str::<Shape>(text.get()) {
+            // The place is one in the record; that in the whole value is not known here.
+            let message = error.to_string();
+            let what = message.rsplit_once(" at line").map_or(message.as_str(), |(what, _)| what);
+            return Err(D::Error::custom(format_args!("a record is wrong: {what}")));
+        }
+        Ok(Self { text, read: OnceLock::new() })
+    }
+}
+
+/// What [`Attributes`] can be read from, read without keeping anything.
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(default, rename = "handle_id")]
+    _handle_id: Option<Text>,
+    #[serde(default, rename = "secondary")]
+    _secondary: Option<Pairs>,
+    #[serde(default, rename = "alternateOwnerAttrs")]
+    _alternate_owner_attrs: Option<Pairs>,
+    #[serde(default, rename = "releasedAt")]
+    _released_at: Option<Timestamp>,
+    #[serde(flatten)]
+    _unknown: BTreeMap<String, IgnoredAny>,
+}
+
+/// Any text.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Self)
+    }
+}
+
+impl Visitor<'_> for Text {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, _text: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+}
+
+/// Any pairs of texts.
+struct Pairs;
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
+        while access.next_entry::<Text, Text>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_checked_like_its_attributes_and_keeps_its_text() {
+        for text in [
+            r#"{}"#,
+            r#"{"handle_id":"h"}"#,
+            r#"{"handle_id":null,"secondary":null}"#,
+            r#"{ "handle_id" : "h\u003c" , "secondary" : {"a":"b\n"} }"#,
+            r#"{"releasedAt":"2026-08-22T10:20:00Z"}"#,
+            r#"{"handle_id":"h","new":[1,{"x":null}]}"#,
+            r#"{"handle_id":1}"#,
+            r#"{"handle_id":["h"]}"#,
+            r#"{"secondary":{"a":1}}"#,
+            r#"{"secondary":["a"]}"#,
+            r#"{"secondary":{"a":null}}"#,
+            r#"{"alternateOwnerAttrs":"a"}"#,
+            r#"{"releasedAt":"yesterday"}"#,
+            r#"{"releasedAt":7}"#,
+            r#"{"handle_id":"h","handle_id":"h"}"#,
+            r#"[]"#,
+            r#"null"#,
+            r#""text""#,
+        ] {
+            let (record, attributes) =
+                (serde_json::from_str::<Record>(text), serde_json::from_str::<Attributes>(text));
+            assert_eq!(record.is_ok(), attributes.is_ok(), "{text}");
+            if let (Ok(record), Ok(attributes)) = (record, attributes) {
+                assert_eq!(*record, attributes, "{text}");
+                assert_eq!(serde_json::to_string(&record).unwrap(), text);
+                assert!(record == Record::from(attributes.clone()));
+                assert_eq!(record.may_be_cooling(), attributes.released_at.is_some(), "{text}");
+                assert!(attributes.handle().is_none_or(|handle| record.may_belong_to(handle)));
+                assert!(!record.may_belong_to("other"));
+            }
+        }
+    }
+}
