@@ -400,7 +400,7 @@ impl World {
                 String::new()
             }
             Deed::Add { .. } | Deed::Del { .. } | Deed::Aside { .. } | Deed::AsideDel { .. } => {
-                unreachable!("the node's own deeds")
+                panic!("the node's own deeds")
             }
             Deed::Replace { net } => {
                 self.store = ModelStore::default();

@@ -91,7 +91,7 @@ const REQUESTS: [(&str, usize, usize); 12] = [
 
 #[test]
 fn a_stock_node_asks_as_often_as_was_measured() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let scenes = scenes();
     for (name, calls, writes) in REQUESTS {
         let scene = scenes.iter().find(|scene| scene.name == name).unwrap();

@@ -51,7 +51,9 @@ impl Request for Release {
         let handles: Vec<Key> = self.targets.iter().map(|t| key::handle(&t.handle)).collect();
         // Several handles are what one workload may be known by; rarely more than one of them exists.
         if handles.iter().any(|key| lookup.is_known(key)) {
-            handles.iter().for_each(|key| lookup.expect_absent(key));
+            for key in &handles {
+                lookup.expect_absent(key);
+            }
         }
         let keys = handles.iter().cloned().chain([key::CONFIG.to_owned()]);
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;

@@ -33,7 +33,7 @@ pub(super) struct Survey {
 /// What a page holds that can be used at once.
 pub(super) enum Find {
     /// A block that does not exist.
-    Free(Pool, Cidr),
+    Free(Box<Pool>, Cidr),
     /// A block of the host on which it has no claim.
     Own(Box<Take>),
 }
@@ -62,7 +62,7 @@ impl Seek<'_> {
                 if let (None, Some(key::Named::Block(cidr))) = (lookup.peek(key)?, key::parse(key))
                     && !tried.contains(&cidr)
                 {
-                    return Ok(Ok(Find::Free(pool.clone(), cidr)));
+                    return Ok(Ok(Find::Free(Box::new(pool.clone()), cidr)));
                 }
             }
             let of_pool = |keys: Vec<Key>| keys.into_iter().map(|key| (pool.clone(), key));
@@ -101,7 +101,7 @@ impl Seek<'_> {
         for cidr in page.into_iter().filter(|cidr| !tried.contains(cidr)) {
             let block_key = key::block(&cidr);
             let Some(kv) = lookup.peek(&block_key)? else {
-                return Ok(Some(Find::Free(pool.clone(), cidr)));
+                return Ok(Some(Find::Free(Box::new(pool.clone()), cidr)));
             };
             let has_claim = lookup.peek(&key::affinity(self.owner, &cidr))?.is_some();
             let is_needed = has_claim || first.contains(&cidr);
