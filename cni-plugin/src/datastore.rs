@@ -13,7 +13,6 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::protocol::{CniError, Code, Object};
-use crate::settings::invalid;
 
 /// What the configuration may say on stdin.
 const OPEN: [Setting; 7] = [
@@ -82,7 +81,7 @@ impl Places<'_> {
 fn refuse_guarded(object: &Object) -> Result<(), CniError> {
     match GUARDED_FIELDS.iter().find(|name| object.contains_key(**name)) {
         None => Ok(()),
-        Some(name) => Err(invalid(
+        Some(name) => Err(CniError::field(
             name,
             "must not stand in the network configuration, which everybody on the node can read; put it into config_file",
         )),
@@ -101,7 +100,7 @@ fn layer(
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => layer.push(Given::new(*setting, text, origin(*setting))),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                return Err(invalid(setting.field(), "must be a text"));
+                return Err(CniError::field(setting.field(), "must be a text"));
             }
         }
     }

@@ -107,7 +107,9 @@ impl Fields {
         refuse_misspelt_at_top(&netconf.top)?;
         let (file_path, must_exist) = match netconf.ipam.get("config_file") {
             Some(Value::String(path)) if Path::new(path).is_absolute() => (path.as_str(), true),
-            Some(_) => return Err(invalid("config_file", "must be the absolute path of a file")),
+            Some(_) => {
+                return Err(CniError::field("config_file", "must be the absolute path of a file"));
+            }
             None => (CONFIG_FILE, false),
         };
         let file_path = PathBuf::from(file_path);
@@ -155,7 +157,7 @@ impl Fields {
         match self.shared_text("cache_folder")?.map(Path::new) {
             None => Ok(PathBuf::from(CACHE_FOLDER)),
             Some(path) if path.is_absolute() => Ok(path.to_owned()),
-            Some(_) => Err(invalid("cache_folder", "must be an absolute path")),
+            Some(_) => Err(CniError::field("cache_folder", "must be an absolute path")),
         }
     }
 
@@ -164,7 +166,7 @@ impl Fields {
             None => Ok(Duration::from_millis(default)),
             Some(value) => match value.as_u64().filter(|ms| *ms > 0) {
                 Some(ms) => Ok(Duration::from_millis(ms)),
-                None => Err(invalid(name, "must be a number of milliseconds above 0")),
+                None => Err(CniError::field(name, "must be a number of milliseconds above 0")),
             },
         }
     }
@@ -174,7 +176,7 @@ impl Fields {
         match self.shared(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(invalid(name, "must be a text")),
+            Some(_) => Err(CniError::field(name, "must be a text")),
         }
     }
 
@@ -210,7 +212,7 @@ impl Fields {
         let mode = match self.own("mode") {
             None => "auto",
             Some(Value::String(mode)) => mode,
-            Some(_) => return Err(invalid("mode", "must be a text")),
+            Some(_) => return Err(CniError::field("mode", "must be a text")),
         };
         match (mode, upper_type) {
             ("auto", "calico") | ("calico", _) => Err(CniError::new(
@@ -218,7 +220,7 @@ impl Fields {
                 "mode \"calico\", below Calico's main plugin, is not supported by this version; use another main plugin",
             )),
             ("auto" | "standalone", _) => Ok(()),
-            _ => Err(invalid("mode", "must be \"auto\" or \"standalone\"")),
+            _ => Err(CniError::field("mode", "must be \"auto\" or \"standalone\"")),
         }
     }
 
@@ -244,7 +246,7 @@ impl Fields {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(Value::String(text)) if text == "true" => Ok(true),
             Some(Value::String(text)) if text == "false" => Ok(false),
-            Some(_) => Err(invalid(name, "must be true or false")),
+            Some(_) => Err(CniError::field(name, "must be true or false")),
         }
     }
 
@@ -260,13 +262,13 @@ impl Fields {
         match self.own("pool_order").map(Value::as_str) {
             None | Some(Some("listed")) => Ok(PoolOrder::Listed),
             Some(Some("calico")) => Ok(PoolOrder::Calico),
-            Some(_) => Err(invalid("pool_order", "must be \"listed\" or \"calico\"")),
+            Some(_) => Err(CniError::field("pool_order", "must be \"listed\" or \"calico\"")),
         }
     }
 
     fn gateways(&self) -> Result<AddressRules, CniError> {
         let bad = || {
-            invalid(
+            CniError::field(
                 "gateway",
                 "must be \"none\", \"first\", \"last\", or a list of one address per family",
             )
@@ -289,8 +291,9 @@ impl Fields {
     }
 
     fn prefix(&self) -> Result<Prefix, CniError> {
-        let bad =
-            || invalid("prefix", "must be \"pool\", \"host\", or two lengths such as [24, 64]");
+        let bad = || {
+            CniError::field("prefix", "must be \"pool\", \"host\", or two lengths such as [24, 64]")
+        };
         match self.own("prefix") {
             None => Ok(Prefix::Pool),
             Some(Value::String(text)) if text == "pool" => Ok(Prefix::Pool),
@@ -317,12 +320,14 @@ impl Fields {
         match self.own("routes") {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(routes)) => routes.iter().map(parse_route).collect(),
-            Some(_) => Err(invalid("routes", "must be a list of objects with dst, and perhaps gw")),
+            Some(_) => {
+                Err(CniError::field("routes", "must be a list of objects with dst, and perhaps gw"))
+            }
         }
     }
 
     fn annotation_interfaces(&self) -> Result<Vec<String>, CniError> {
-        let bad = || invalid("annotation_interfaces", "must be a list of interface names");
+        let bad = || CniError::field("annotation_interfaces", "must be a list of interface names");
         match self.own("annotation_interfaces") {
             None => Ok(vec!["eth0".to_owned()]),
             Some(Value::Array(names)) => {
@@ -464,7 +469,7 @@ fn refuse_misspelt_at_top(object: &Object) -> Result<(), CniError> {
         }
         let pools = ["ipv4_pools", "ipv6_pools"];
         if pools.contains(&name.as_str()) || near_miss(name, &pools).is_some() {
-            return Err(invalid(
+            return Err(CniError::field(
                 name,
                 "stands at the top of the configuration; it belongs into ipam",
             ));
@@ -475,8 +480,4 @@ fn refuse_misspelt_at_top(object: &Object) -> Result<(), CniError> {
 
 fn misspelt(name: &str, right: &str) -> CniError {
     CniError::new(Code::Config, format!("field {name:?} is misspelt; write {right:?}"))
-}
-
-pub(crate) fn invalid(name: &str, rule: &str) -> CniError {
-    CniError::new(Code::Config, format!("{name} {rule}"))
 }

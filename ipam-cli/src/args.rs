@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use globals::Globals;
+pub(crate) use globals::{CONFIG_FILE, Globals, TIMEOUT_SECONDS};
 
 /// Keeps workloads inside the IP ranges that firewalls know.
 #[derive(Clone, Debug, Parser)]

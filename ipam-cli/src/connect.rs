@@ -44,7 +44,7 @@ impl Connection {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<Self, Cause> {
-        let store = settings.open(create, deadline, None)?;
+        let store = AnyStore::open(settings, create, deadline, None)?;
         debug!(store = store.name(), "opened");
         Ok(Self { store, deadline, now })
     }

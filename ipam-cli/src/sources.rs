@@ -11,14 +11,9 @@ use ipam_etcd::settings::{
 };
 
 use crate::api_config::{self, ApiConfig};
-use crate::args::Globals;
+use crate::args::{CONFIG_FILE, Globals, TIMEOUT_SECONDS};
 use crate::cause::Cause;
 use crate::render::Warning;
-
-/// The file that is read when none is named.
-pub(crate) const CONFIG_FILE: &str = "/etc/calico/calicoctl.cfg";
-/// How long is waited for a store when nobody says how long.
-pub(crate) const TIMEOUT_SECONDS: u64 = 5;
 
 const BYTES_MAX: u64 = 1024 * 1024;
 const OTHERS_READ: u32 = 0o004;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ipam_core::kv::{Txn, TxnReply};
 
-use crate::embedded::EmbeddedStore;
+use crate::embedded::{Create, EmbeddedStore};
 use crate::etcd::EtcdStore;
-use crate::settings::Secret;
-use crate::{Store, StoreError};
+use crate::settings::{Secret, StoreSettings};
+use crate::{NodeCache, Store, StoreError};
 
 /// Whichever store the settings name.
 #[derive(Debug)]
@@ -19,6 +19,29 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
+    /// Opens the store that settings name; a cluster is connected to by the first call, with the token that the node's cache
+    /// knows.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where it cannot be used, or does not answer within `deadline`.
+    pub fn open(
+        settings: &StoreSettings,
+        create: Create,
+        deadline: Duration,
+        cache: Option<&NodeCache>,
+    ) -> Result<Self, StoreError> {
+        match settings {
+            StoreSettings::Embedded { path } => {
+                EmbeddedStore::open(path, create, deadline).map(Self::Embedded)
+            }
+            StoreSettings::Etcd(etcd) => {
+                let token = etcd.login.as_ref().and_then(|_| cache?.token());
+                Ok(Self::Etcd(EtcdStore::new(etcd.clone(), token)))
+            }
+        }
+    }
+
     /// Connects to a cluster, so that the first call need not. Where that fails, the first call will tell.
     pub async fn connect(&self, deadline: Duration) {
         match self {

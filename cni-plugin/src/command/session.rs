@@ -32,8 +32,7 @@ impl Session {
             StoreSettings::Embedded { .. } => None,
             StoreSettings::Etcd(etcd) => Some(NodeCache::new(&fields.cache_folder()?, etcd)),
         };
-        let store = settings
-            .open(Create::Never, timeout, cache.as_ref())
+        let store = AnyStore::open(&settings, Create::Never, timeout, cache.as_ref())
             .map_err(|error| from_store(&error))?;
         let (lock_file, lock_wait) = fields.lock()?;
         Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2), cache })

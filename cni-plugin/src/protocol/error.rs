@@ -90,6 +90,11 @@ struct Wire<'a> {
 }
 
 impl CniError {
+    /// Makes the error of a field of the configuration that breaks a rule.
+    pub(crate) fn field(name: &str, rule: &str) -> Self {
+        Self::new(Code::Config, format!("{name} {rule}"))
+    }
+
     /// Makes an error without details.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: String::new(), version: None }

@@ -6,7 +6,11 @@ use clap::Args;
 use ipam_etcd::settings::{Origin, parse_one_of_two, parse_store_name};
 
 use crate::render::Format;
-use crate::sources::{CONFIG_FILE, TIMEOUT_SECONDS};
+
+/// The file that is read when none is named.
+pub(crate) const CONFIG_FILE: &str = "/etc/calico/calicoctl.cfg";
+/// How long is waited for a store when nobody says how long.
+pub(crate) const TIMEOUT_SECONDS: u64 = 5;
 
 /// Above the options that hold for every command.
 const GLOBAL: &str = "Options of every command";

@@ -5,10 +5,11 @@ use ipam_etcd::{EMBEDDED_PATH, StoreSettings};
 
 use super::Context;
 use crate::args::ConfigView;
+use crate::args::TIMEOUT_SECONDS;
 use crate::cause::Cause;
 use crate::exit::Exit;
 use crate::render::{Report, SettingItem, SettingWithOrigin};
-use crate::sources::{Settings, TIMEOUT_SECONDS};
+use crate::sources::Settings;
 
 /// Shows every setting of the datastore, and which store results; no store is asked.
 pub(super) fn view(context: &mut Context, args: &ConfigView) -> Result<Exit, Cause> {

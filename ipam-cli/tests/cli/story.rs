@@ -210,7 +210,8 @@ impl Machine {
 
     fn store(&self) -> AnyStore {
         let path = self.path("store.db");
-        StoreSettings::embedded(path.to_str()).open(Create::Never, DEADLINE, None).unwrap()
+        AnyStore::open(&StoreSettings::embedded(path.to_str()), Create::Never, DEADLINE, None)
+            .unwrap()
     }
 }
 

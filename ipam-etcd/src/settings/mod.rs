@@ -18,7 +18,6 @@ mod warning;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use endpoint::{Endpoint, EndpointFault, Endpoints, Scheme};
 pub use environment::environment;
@@ -32,10 +31,6 @@ pub use setting::Setting;
 pub use store_name::{parse_one_of_two, parse_store_name};
 pub use tls::{Pem, TlsSettings};
 pub use warning::SettingsWarning;
-
-use crate::embedded::{Create, EmbeddedStore};
-use crate::etcd::EtcdStore;
-use crate::{AnyStore, NodeCache, StoreError};
 
 /// Where the embedded store lies when nothing else is said.
 pub const EMBEDDED_PATH: &str = "/var/lib/ringfence/store.db";
@@ -57,28 +52,6 @@ impl StoreSettings {
     #[must_use]
     pub fn embedded(path: Option<&str>) -> Self {
         Self::Embedded { path: PathBuf::from(path.unwrap_or(EMBEDDED_PATH)) }
-    }
-
-    /// Opens the store; a cluster is connected to by the first call, with the token that the cache knows.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] where it cannot be used, or does not answer within `deadline`.
-    pub fn open(
-        &self,
-        create: Create,
-        deadline: Duration,
-        cache: Option<&NodeCache>,
-    ) -> Result<AnyStore, StoreError> {
-        match self {
-            Self::Embedded { path } => {
-                EmbeddedStore::open(path, create, deadline).map(AnyStore::Embedded)
-            }
-            Self::Etcd(etcd) => {
-                let token = etcd.login.as_ref().and_then(|_| cache?.token());
-                Ok(AnyStore::Etcd(EtcdStore::new(etcd.clone(), token)))
-            }
-        }
     }
 }
 

@@ -9,10 +9,10 @@ use std::path::{self, Path};
 use std::time::{Duration, Instant};
 
 use ipam_core::model::key;
-use ipam_etcd::StoreSettings;
 use ipam_etcd::embedded::Create;
 use ipam_etcd::migrate::{Copied, MigrateError, Migration, Survey};
 use ipam_etcd::settings::{Origin, parse_one_of_two};
+use ipam_etcd::{AnyStore, StoreSettings};
 
 use super::Context;
 use crate::args;
@@ -31,13 +31,13 @@ pub(super) async fn run(context: &mut Context, args: &args::Migrate) -> Result<E
     }
     let started = Instant::now();
     let failed = |error| Cause::from(MigrateFailure { error, emptying: emptying(&to) });
-    let source = from.open(Create::Never, deadline, None)?;
+    let source = AnyStore::open(&from, Create::Never, deadline, None)?;
     // No store is made where nothing would come into it.
     let survey = Survey::of(&source, deadline).await?;
     if survey.keys == 0 {
         return Err(failed(MigrateError::Nothing { store: survey.store }));
     }
-    let target = to.open(Create::IfMissing, deadline, None)?;
+    let target = AnyStore::open(&to, Create::IfMissing, deadline, None)?;
     let mut pacer = Pacer::new(io::stderr().is_terminal());
     let migration = Migration { source: &source, target: &target, resume: args.resume, deadline };
     let copied = migration
