@@ -18,8 +18,8 @@ use ipam_core::model::{
     IpReservationSpec, Owner, ResourceKind, Timestamp, key,
 };
 use ipam_core::plan::{
-    ApplyResources, Assign, Assigned, FamilyRequest, How, Manifest, NodeRule, ReadAll, Replay,
-    Request, Rules, Want,
+    ApplyResources, Assign, Assigned, FamilyRequest, HandleTarget, How, Manifest, NodeRule,
+    ReadAll, Release, Replay, Request, Rules, Want,
 };
 use ipam_core::pool::Levels;
 use ipam_core::refusal::Refusal;
@@ -251,6 +251,21 @@ fn an_idle_block_is_taken_back_and_a_fresh_one_is_not() {
         let is_error = |severity| severity == Severity::Error;
         assert!(!findings.iter().any(|finding| is_error(finding.rule.severity())), "{findings:?}");
     }
+}
+
+#[test]
+fn taking_a_block_back_costs_one_round_trip_besides_the_page() {
+    let world = World::new("10.0.0.0/26", 26);
+    let mut request = assign("theirs", Family::V4);
+    request.host = "idler".to_owned();
+    world.call(&request).unwrap();
+    let handle = HandleTarget::all(request.handle.clone());
+    world.call(&Release { targets: vec![handle] }).unwrap();
+    let later = Timestamp::from_seconds(NOW + 61);
+    let given =
+        block_on(drive(&world.store, &assign("ours", Family::V4), later, DEADLINE)).unwrap();
+    assert_eq!(given.reply.addresses[0].how, Some(How::Claimed));
+    assert_eq!((given.round_trips, given.conflicts), (3 + 1 + 1, 0));
 }
 
 fn place_of(world: &World, index: u128) -> u128 {

@@ -124,6 +124,14 @@ impl<'v> Lookup<'v> {
         }
     }
 
+    /// Guards a key that was not read: the transaction will fail unless it was changed last at this revision.
+    ///
+    /// Where the guess is wrong, the failed transaction reads the key.
+    pub fn guess(&mut self, key: &str, mod_revision: Revision) {
+        let compare = Compare::Key { key: key.to_owned(), mod_revision };
+        self.guards.borrow_mut().insert(Range::key(key), compare);
+    }
+
     /// Returns the values of a range as a guard: the transaction will fail if one was added or changed.
     ///
     /// Deletions go unnoticed, so a key whose vanishing would matter must be guarded by [`Lookup::get`] too.

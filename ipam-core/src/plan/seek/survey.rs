@@ -179,23 +179,21 @@ impl Seek<'_> {
 ///
 /// [`Halt::Prepare`] with what that takes; `Ok` where there is no such block.
 pub(super) fn reclaim(lookup: &mut Lookup<'_>, survey: &Survey) -> Planned<()> {
-    let mut idle = Vec::new();
     for (_, block_key) in &survey.idle {
-        if let Some(kv) = lookup.peek(block_key)? {
-            let block = Block::decode(block_key, &kv.value)?;
-            let owner = block.affinity.as_deref().and_then(Owner::parse);
-            idle.extend(owner.map(|owner| (block_key, key::affinity(&owner, &block.cidr))));
+        let Some(kv) = lookup.peek(block_key)? else { continue };
+        let block = Block::decode(block_key, &kv.value)?;
+        let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) else { continue };
+        let row_key = key::affinity(&owner, &block.cidr);
+        if !lookup.is_known(&row_key) {
+            // Whoever claims a block in one transaction writes both at one revision.
+            lookup.guess(&row_key, kv.create_revision);
+        } else if lookup.get(&row_key)?.is_none() {
+            // Without a claim, whose block it is cannot be known.
+            continue;
         }
-    }
-    lookup.require(idle.iter().map(|(_, row)| Read::values(Range::key(row.clone()))))?;
-    for (block_key, row_key) in idle {
-        // Without a claim, whose block it is cannot be known.
-        if lookup.peek(&row_key)?.is_some() {
-            lookup.get(&row_key)?;
-            lookup.get(block_key)?;
-            let keys = [block_key.clone(), row_key];
-            return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
-        }
+        lookup.get(block_key)?;
+        let keys = [block_key.clone(), row_key];
+        return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
     }
     Ok(())
 }
