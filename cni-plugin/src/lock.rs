@@ -47,14 +47,11 @@ fn open(path: &Path) -> std::io::Result<File> {
     {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    // Waiting on anything but a plain file could wait for something else.
-    if fs::metadata(path)?.is_file() {
-        Ok(file)
-    } else {
-        Err(std::io::ErrorKind::InvalidInput.into())
+    // To open anything but a plain file may take for ever, and to wait on it may be to wait for something else.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(std::io::ErrorKind::InvalidInput.into());
     }
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// The kernel queues waiters in order but knows no deadline, so a thread waits in its queue.

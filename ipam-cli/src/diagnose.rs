@@ -137,8 +137,12 @@ fn of_store(error: &StoreError, code: &str) -> &'static str {
         StoreError::Unusable { .. } if code == STORE_MISSING => {
             "make the first pool: ringfence pool create NAME CIDR; or name another store with --store embedded:PATH"
         }
-        StoreError::Unusable { .. } => "mend the store, or name another with --store embedded:PATH",
-        StoreError::Unavailable { .. } => "try again, or raise --timeout",
+        StoreError::Unusable { .. } => {
+            "mend that; ringfence config view --origin shows which store is meant, and where that is said"
+        }
+        StoreError::Unavailable { .. } => {
+            "mend that, or try again; a store that is only slow may need a longer --timeout"
+        }
         StoreError::Indeterminate { .. } => {
             "look before you try again: ringfence usage, ringfence check"
         }

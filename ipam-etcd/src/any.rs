@@ -42,10 +42,14 @@ impl AnyStore {
         }
     }
 
-    /// Connects to a cluster, so that the first call need not. Where that fails, the first call will tell.
-    pub async fn connect(&self, deadline: Duration) {
+    /// Connects to a cluster, so that the first call need not.
+    ///
+    /// # Errors
+    ///
+    /// As of a call that changes nothing.
+    pub async fn connect(&self, deadline: Duration) -> Result<(), StoreError> {
         match self {
-            Self::Embedded(_) => {}
+            Self::Embedded(_) => Ok(()),
             Self::Etcd(store) => store.connect(deadline).await,
         }
     }

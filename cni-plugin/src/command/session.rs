@@ -49,8 +49,8 @@ impl Session {
         request: &R,
         now: Timestamp,
     ) -> Result<R::Reply, CniError> {
-        // Others need not wait for our connection; if there will be none, the request tells why.
-        self.store.connect(self.left()).await;
+        // Others need not wait for our connection.
+        self.store.connect(self.left()).await.map_err(|error| from_store(&error))?;
         let lock = HostLock::acquire(&self.lock_file, self.lock_wait);
         let recollection = self.cache.as_ref().and_then(NodeCache::recollection);
         debug!(held = lock.is_held(), remembers = recollection.is_some(), "taking a turn");

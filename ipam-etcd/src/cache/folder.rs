@@ -13,10 +13,14 @@ pub(super) fn read(folder: &Path, file: &Path, bytes_max: usize) -> io::Result<O
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         checked => checked?,
     }
-    let mut opened = match File::open(file) {
+    match fs::symlink_metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+        Err(error) => return Err(error),
+        Ok(metadata) if metadata.is_file() => {}
+        // To open anything but a plain file may take for ever.
+        Ok(_) => return Err(io::ErrorKind::InvalidInput.into()),
+    }
+    let mut opened = File::open(file)?;
     let length = opened.metadata()?.len();
     if usize::try_from(length).is_ok_and(|length| length > bytes_max) {
         return Err(io::ErrorKind::FileTooLarge.into());

@@ -11,7 +11,8 @@ mod folder;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use ipam_core::kv::{Kv, Recollection};
+use ipam_core::kv::{Kv, Recollection, Revision};
+use ipam_core::model::key;
 use tracing::debug;
 
 pub use codec::{decode, encode};
@@ -23,8 +24,9 @@ pub const CACHE_FOLDER: &str = "/run/ringfence";
 
 /// The most bytes of a file; a larger one is neither written nor read.
 const BYTES_MAX: usize = 4 << 20;
-/// The most keys that are remembered outside of ranges; those that changed longest ago go first.
-const KEYS_MAX: usize = 320;
+/// The most handles that are remembered; those that changed longest ago go first. A DEL of one that is not remembered takes
+/// one round trip more.
+const HANDLES_MAX: usize = 320;
 
 /// The files of one node about one cluster.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ impl NodeCache {
 
     /// Remembers something in the place of what was there.
     pub fn remember(&self, recollection: Recollection) {
-        let bytes = encode(&trimmed(recollection, KEYS_MAX));
+        let bytes = encode(&trimmed(recollection, HANDLES_MAX));
         if bytes.len() > BYTES_MAX {
             return self.forget();
         }
@@ -74,7 +76,9 @@ impl NodeCache {
     #[must_use]
     pub fn token(&self) -> Option<Secret> {
         let text = String::from_utf8(self.read(&self.token_file())?).ok()?;
-        (!text.is_empty()).then(|| Secret::new(text))
+        // Nothing else can be sent.
+        let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_token.then(|| Secret::new(text))
     }
 
     /// Remembers the token of a login.
@@ -104,28 +108,18 @@ impl NodeCache {
     }
 }
 
-/// Leaves out keys beyond a number, those that changed longest ago first, but none of a range or the witness.
-fn trimmed(mut recollection: Recollection, keys_max: usize) -> Recollection {
-    if recollection.kvs.len() <= keys_max {
+/// Leaves out handles beyond a number, those that changed longest ago first. Every call needs the rest.
+fn trimmed(mut recollection: Recollection, handles_max: usize) -> Recollection {
+    if recollection.kvs.len() <= handles_max {
         return recollection;
     }
-    let Recollection { witness, scans, .. } = &recollection;
-    let stays =
-        |kv: &Kv| kv.key == *witness || scans.iter().any(|(range, _)| range.contains(&kv.key));
-    let mut ages: Vec<_> =
-        recollection.kvs.iter().filter(|kv| !stays(kv)).map(|kv| kv.mod_revision).collect();
-    let Some(excess) = ages.len().checked_sub(keys_max).filter(|excess| *excess > 0) else {
-        return recollection;
-    };
-    ages.sort_unstable();
-    let Some(limit) = ages.get(excess.saturating_sub(1)).copied() else { return recollection };
-    let kept: Vec<Kv> = recollection
-        .kvs
-        .iter()
-        .filter(|kv| stays(kv) || kv.mod_revision > limit)
-        .cloned()
-        .collect();
-    recollection.kvs = kept;
+    let is_handle = |kv: &Kv| matches!(key::parse(&kv.key), Some(key::Named::Handle(_)));
+    let handles = recollection.kvs.iter().filter(|kv| is_handle(kv));
+    let mut ages: Vec<Revision> = handles.map(|kv| kv.mod_revision).collect();
+    ages.sort_unstable_by(|one, other| other.cmp(one));
+    if let Some(newest_to_go) = ages.get(handles_max).copied() {
+        recollection.kvs.retain(|kv| !is_handle(kv) || kv.mod_revision > newest_to_go);
+    }
     recollection
 }
 

@@ -104,13 +104,26 @@ fn what_is_too_large_is_neither_written_nor_read() {
 }
 
 #[test]
-fn the_oldest_keys_outside_of_ranges_go_first() {
+fn the_oldest_handles_go_first_and_nothing_else_does() {
+    let handle = |n: u64| format!("/calico/ipam/v2/handle/h{n}");
     let mut many = recollection();
-    many.kvs.extend((0..10).map(|n| kv(&format!("h/old{n}"), 10 + n)));
+    many.kvs.extend((0..10).map(|n| kv(&handle(n), 10 + n)));
     let kept = trimmed(many.clone(), 4);
     let names: Vec<&str> = kept.kvs.iter().map(|kv| kv.key.as_str()).collect();
-    assert_eq!(names, ["b/1", "p/1", "h/old6", "h/old7", "h/old8", "h/old9"]);
+    let handles: Vec<String> = (6..10).map(handle).collect();
+    let handles = handles.iter().map(String::as_str);
+    assert_eq!(names, ["b/1", "h/1", "p/1"].into_iter().chain(handles).collect::<Vec<_>>());
     assert_eq!(trimmed(many.clone(), 100), many);
+}
+
+#[test]
+fn what_cannot_be_sent_is_no_token() {
+    let folder = private();
+    let cache = cache(folder.path());
+    for text in ["", "a\n", "\u{1}", "a b", "\u{e9}"] {
+        cache.remember_token(&Secret::new(text));
+        assert_eq!(cache.token(), None, "{text:?}");
+    }
 }
 
 #[test]

@@ -14,19 +14,28 @@ pub(super) fn to_etcd(txn: &Txn) -> EtcdTxn {
     EtcdTxn::new().when(compares).and_then(then).or_else(otherwise)
 }
 
-/// Reads etcd's answer; `None` where it is not one to a transaction of ours.
-pub(super) fn from_etcd(mut response: TxnResponse) -> Option<TxnReply> {
+/// Why an answer cannot be taken over.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// It is not one to a transaction of ours.
+    Foreign,
+    /// It holds a key that is no text; here as far as it can be shown.
+    Key(String),
+}
+
+/// Reads etcd's answer.
+pub(super) fn from_etcd(mut response: TxnResponse) -> Result<TxnReply, Odd> {
     let succeeded = response.succeeded();
     let mut reads = Vec::new();
     for answer in response.op_responses() {
         match answer {
             TxnOpResponse::Get(get) => reads.push(read_reply(get)?),
             TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) => {}
-            TxnOpResponse::Txn(_) => return None,
+            TxnOpResponse::Txn(_) => return Err(Odd::Foreign),
         }
     }
-    let revision = revision(response.take_header()?.revision())?;
-    Some(TxnReply { succeeded, revision, reads })
+    let header = response.take_header().ok_or(Odd::Foreign)?;
+    Ok(TxnReply { succeeded, revision: revision(header.revision())?, reads })
 }
 
 fn compare(compare: &Compare) -> EtcdCompare {
@@ -75,24 +84,31 @@ fn start(range: &Range) -> &str {
     if range.start().is_empty() { "\0" } else { range.start() }
 }
 
-fn read_reply(mut get: GetResponse) -> Option<ReadReply> {
-    let kvs: Option<Vec<Kv>> = get.take_kvs().into_iter().map(kv).collect();
-    let count = u64::try_from(get.count()).ok()?;
+fn read_reply(mut get: GetResponse) -> Result<ReadReply, Odd> {
+    let kvs = get.take_kvs().into_iter().map(kv).collect::<Result<Vec<Kv>, Odd>>()?;
+    let count = natural(get.count())?;
     let revision = revision(get.header().map_or(0, ResponseHeader::revision))?;
-    Some(ReadReply { kvs: kvs?, count, revision })
+    Ok(ReadReply { kvs, count, revision })
 }
 
-/// Takes over a key and its value; one whose name is no UTF-8 cannot be ours.
-fn kv(kv: KeyValue) -> Option<Kv> {
+/// Takes over a key and its value. Nobody who knows these keys writes one that is no text, and to pass over it would be to
+/// leave something out unsaid.
+fn kv(kv: KeyValue) -> Result<Kv, Odd> {
     let (create_revision, mod_revision) =
         (revision(kv.create_revision())?, revision(kv.mod_revision())?);
-    let version = u64::try_from(kv.version()).ok()?;
+    let version = natural(kv.version())?;
     let (key, value) = kv.into_key_value();
-    Some(Kv { key: String::from_utf8(key).ok()?, value, create_revision, mod_revision, version })
+    let key = String::from_utf8(key)
+        .map_err(|error| Odd::Key(error.as_bytes().escape_ascii().to_string()))?;
+    Ok(Kv { key, value, create_revision, mod_revision, version })
 }
 
-fn revision(number: i64) -> Option<Revision> {
-    u64::try_from(number).ok().map(Revision)
+fn revision(number: i64) -> Result<Revision, Odd> {
+    natural(number).map(Revision)
+}
+
+fn natural(number: i64) -> Result<u64, Odd> {
+    u64::try_from(number).map_err(|_| Odd::Foreign)
 }
 
 /// Turns a revision into etcd's number; one that it cannot count up to was never reached.

@@ -180,6 +180,16 @@ pub enum Fault {
         /// The endpoint.
         endpoint: String,
     },
+    /// It holds a key that is no text.
+    #[error(
+        "{endpoint} holds a key that is no text: \"{key}\"; nobody who knows Calico's keys writes such, so delete it"
+    )]
+    NoText {
+        /// The endpoint.
+        endpoint: String,
+        /// The key, with escapes for what cannot be shown.
+        key: String,
+    },
     /// It answers in a way that etcd does not.
     #[error("{endpoint} does not answer as etcd 3.4 or later does: {message}")]
     Foreign {
@@ -226,7 +236,7 @@ impl Fault {
         Self::Broken { endpoint, cause: innermost(error) }
     }
 
-    /// Reads what a call came to; `None` where only the outcome is unknown.
+    /// Reads what a call came to.
     pub(super) fn of_status(endpoint: &Endpoint, settings: &EtcdSettings, status: &Status) -> Self {
         let url = endpoint.url.clone();
         let message = status.message();
@@ -296,6 +306,7 @@ impl Fault {
             | Self::NoUser { .. }
             | Self::NotPermitted { .. }
             | Self::Full { .. }
+            | Self::NoText { .. }
             | Self::Foreign { .. } => false,
         }
     }
@@ -324,6 +335,7 @@ impl Fault {
             | Self::NoPem { .. }
             | Self::BadCertificates { .. }
             | Self::Full { .. }
+            | Self::NoText { .. }
             | Self::Foreign { .. }
             | Self::Other { .. } => false,
         }

@@ -23,6 +23,7 @@ use tonic::{Code, Status};
 pub use fault::Fault;
 
 use connection::{Connection, connect};
+use convert::Odd;
 use quota::Doubt;
 use token::Token;
 
@@ -99,9 +100,18 @@ impl EtcdStore {
         self.token.made()
     }
 
-    /// Connects, so that the first call need not. Where that fails, the first call will tell.
-    pub async fn connect(&self, deadline: Duration) {
-        drop(self.connection(deadline).await);
+    /// Connects, so that the first call need not.
+    ///
+    /// # Errors
+    ///
+    /// As of a call that changes nothing.
+    pub async fn connect(&self, deadline: Duration) -> Result<(), StoreError> {
+        let started = Instant::now();
+        match self.connection(deadline).await {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.is_passing() => Err(self.unavailable(fault, started)),
+            Err(fault) => Err(self.told(fault)),
+        }
     }
 
     async fn carry_out(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
@@ -166,8 +176,12 @@ impl EtcdStore {
         let mut kv = connection.kv.clone();
         let attempt = match tokio::time::timeout(waits, kv.txn(convert::to_etcd(txn))).await {
             Ok(Ok(response)) => match convert::from_etcd(response) {
-                Some(reply) => Attempt::Answered(reply),
-                None => Attempt::Unknown(Fault::Foreign {
+                Ok(reply) => Attempt::Answered(reply),
+                // What a write reads is read where it was not made, or before it is.
+                Err(Odd::Key(key)) => {
+                    Attempt::Failed(Fault::NoText { endpoint: self.url(connection), key })
+                }
+                Err(Odd::Foreign) => Attempt::Unknown(Fault::Foreign {
                     endpoint: self.url(connection),
                     message: "it answers something else than was asked".to_owned(),
                 }),
@@ -232,7 +246,7 @@ impl EtcdStore {
         let mut kv = connection.kv.clone();
         let asked = kv.txn(convert::to_etcd(&probe));
         let reply = match tokio::time::timeout(left, asked).await {
-            Ok(Ok(response)) => convert::from_etcd(response),
+            Ok(Ok(response)) => convert::from_etcd(response).ok(),
             Ok(Err(_)) | Err(_) => None,
         };
         match reply {
@@ -245,8 +259,11 @@ impl EtcdStore {
 
     /// Says what a status means for the transaction that it answers.
     fn judge(&self, connection: &Connection, status: &Status) -> Attempt {
-        let is_token = status.message().contains("invalid auth token")
-            || status.message().contains("revision of auth store is old");
+        // etcd says the last where a token cannot even be sent.
+        let refusals =
+            ["invalid auth token", "revision of auth store is old", "user name is empty"];
+        let is_token = self.settings.login.is_some()
+            && refusals.iter().any(|refusal| status.message().contains(refusal));
         if is_token {
             return Attempt::TokenRefused;
         }

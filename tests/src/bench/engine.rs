@@ -58,7 +58,7 @@ impl Node {
 
     /// Connects, so that the first request need not.
     pub(super) fn connect(&mut self) {
-        self.runtime.block_on(self.store.connect(DEADLINE));
+        self.runtime.block_on(self.store.connect(DEADLINE)).expect("the server answers");
     }
 
     /// Gives a container addresses.

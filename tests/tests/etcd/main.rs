@@ -13,6 +13,7 @@ mod cluster;
 mod endpoints;
 mod faults;
 mod full;
+mod odd_keys;
 mod requests;
 mod roles;
 mod unknown;

@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod deadlines;
 mod deaths;
 mod memory;
 mod round_trips;

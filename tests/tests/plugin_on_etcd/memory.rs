@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::*;
 
@@ -41,6 +42,11 @@ fn a_spoilt_memory_changes_nothing() {
     }
     expect_next(&world, "another format", &mut number, write(b"rfcache0........".to_vec()));
     expect_next(&world, "too large", &mut number, write(vec![0; 5 << 20]));
+    // Nothing would ever be read from it.
+    expect_next(&world, "a pipe", &mut number, |path| {
+        fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    });
     expect_next(&world, "a folder", &mut number, |path| {
         fs::remove_file(path).unwrap();
         fs::create_dir(path).unwrap();
@@ -98,12 +104,22 @@ fn a_login_is_remembered() {
         let before = server.metrics().logins();
         let answer = Call::new("ADD", container, &pools.netconf()).run();
         assert!(answer.success, "{:?} {}", answer.json, answer.stderr);
+        // etcd counts a login a moment after it has answered.
+        std::thread::sleep(std::time::Duration::from_millis(100));
         server.metrics().logins() - before
     };
     assert_eq!((cost("a"), cost("b"), cost("c")), (1, 0, 0));
     // etcd forgets its tokens with its end.
     server.restart();
     assert_eq!((cost("d"), cost("e")), (1, 0));
+    let token = fs::read_dir(pools.folder.path().join("cache")).unwrap();
+    let token = token.map(|entry| entry.unwrap().path());
+    let token = token.into_iter().find(|path| path.extension().is_some_and(|e| e == "token"));
+    let token = token.unwrap();
+    for spoilt in [&b"garbage"[..], b"garbage\n", b"\x01\x02", b"\xff", b""] {
+        fs::write(&token, spoilt).unwrap();
+        assert_eq!(cost(&format!("spoilt{spoilt:?}").replace([',', ' ', '[', ']'], "-")), 1);
+    }
 }
 
 /// A server of one's own, and the folder of a node.

@@ -2,7 +2,7 @@
 //!
 //! The blocks of a pool are ranked by the text of their keys, so one question tells how many of a run of ranks exist. A run
 //! with fewer blocks than ranks holds a free one. The pool is cut into runs, one that is not full is cut again, and one that
-//! is short enough is listed: three questions for any size.
+//! is short enough is listed: three questions for a pool of up to four million blocks.
 
 use std::ops::Range as Ranks;
 
@@ -82,12 +82,12 @@ impl Narrow<'_, '_> {
         {
             return self.in_list(run);
         }
-        let ranges: Vec<Range> = runs.iter().filter_map(|run| self.keys(run)).collect();
-        self.lookup.require(ranges.iter().cloned().map(Read::count))?;
+        let ranges: Vec<(&Ranks<u64>, Range)> =
+            runs.iter().filter_map(|run| Some((run, self.keys(run)?))).collect();
+        self.lookup.require(ranges.iter().map(|(_, range)| Read::count(range.clone())))?;
         // Hosts begin at different runs, so that they rarely want the same block.
-        let first = self.first_of(runs.len());
-        for at in (first..runs.len()).chain(0..first) {
-            let (Some(run), Some(range)) = (runs.get(at), ranges.get(at)) else { continue };
+        let first = self.first_of(ranges.len());
+        for (run, range) in ranges.iter().cycle().skip(first).take(ranges.len()) {
             if self.lookup.peek_count(range)? >= self.open_in(run) {
                 continue;
             }
