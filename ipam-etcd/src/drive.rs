@@ -111,6 +111,11 @@ pub async fn drive_from<S: Store, R: Request>(
     deadline: Duration,
 ) -> Result<Driven<R::Reply>, DriveError> {
     let mut call = Call::new(store, recollection, deadline);
+    if call.view.is_recalled() {
+        for (key, value) in request.presumed(&call.view) {
+            call.view.presume(key, value);
+        }
+    }
     loop {
         match step(request, &call.view, now) {
             Step::Done { reply, relies_on_memory: false } => return Ok(call.driven(reply)),
@@ -331,9 +336,11 @@ impl<'s, S: Store> Call<'s, S> {
     }
 }
 
-/// Returns what a later call may begin with. That a handle, a block or a claim is absent is not worth remembering.
+/// Returns what a later call may begin with. Handles follow from blocks, and that a block or a claim is absent is not worth
+/// remembering.
 fn recollection(view: View, witness: &str) -> Option<Recollection> {
     let mut recollection = view.into_recollection(witness)?;
+    recollection.kvs.retain(|kv| !matches!(key::parse(&kv.key), Some(key::Named::Handle(_))));
     recollection.absent.retain(|key| match key::parse(key) {
         Some(key::Named::Block(_) | key::Named::Affinity(..) | key::Named::Handle(_)) | None => {
             false

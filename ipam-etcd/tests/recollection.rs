@@ -195,11 +195,11 @@ impl World {
 }
 
 #[test]
-fn a_handle_that_is_not_remembered_costs_two_and_nothing_is_forgotten() {
+fn handles_follow_from_blocks_and_nothing_is_forgotten() {
     let mut world = World::new(&[("p", "10.0.0.0/24"), ("q", "fd00::/64")]);
     world.aside(&assign("before", "node", &BOTH, &[])).unwrap();
     world.add("first", &BOTH);
-    assert_eq!(world.del("before"), 2, "its handle is read, its blocks are known");
+    assert_eq!(world.del("before"), 1, "what it counts follows from the blocks");
     assert_eq!(world.add("second", &BOTH), 1);
     assert_eq!(world.del("nobody"), 1, "what is absent is not there to be released");
     assert_eq!(world.add("third", &BOTH), 1);

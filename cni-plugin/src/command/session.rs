@@ -67,7 +67,7 @@ impl Session {
             match driven.memory {
                 Memory::Unchanged => {}
                 Memory::Lost => cache.forget(),
-                Memory::New(recollection) => cache.remember(recollection),
+                Memory::New(recollection) => cache.remember(&recollection),
             }
         }
         Ok(driven.reply)

@@ -64,16 +64,22 @@ impl Block {
         now: Timestamp,
         cooldown_seconds: i64,
     ) -> Option<Freed> {
+        let ordinals = self.ordinals_of(handle, wanted);
+        (!ordinals.is_empty()).then(|| self.free(ordinals, now, cooldown_seconds))
+    }
+
+    /// Returns the ordinals that a handle holds and whose record is `wanted`, ascending.
+    #[must_use]
+    pub fn ordinals_of(&self, handle: &str, wanted: impl Fn(&Attributes) -> bool) -> Vec<Ordinal> {
         let is_wanted = |record: &Record| {
             record.may_belong_to(handle) && record.handle() == Some(handle) && wanted(record)
         };
-        let goes: Vec<bool> = self.records().iter().map(is_wanted).collect();
-        let held = self.allocations.iter().enumerate();
-        let ordinals: Vec<Ordinal> = held
-            .filter(|(_, index)| index.is_some_and(|index| goes.get(index) == Some(&true)))
+        let are_wanted: Vec<bool> = self.records().iter().map(is_wanted).collect();
+        let taken = self.allocations.iter().enumerate();
+        taken
+            .filter(|(_, index)| index.is_some_and(|index| are_wanted.get(index) == Some(&true)))
             .filter_map(|(at, _)| Ordinal::new(at))
-            .collect();
-        (!ordinals.is_empty()).then(|| self.free(ordinals, now, cooldown_seconds))
+            .collect()
     }
 
     /// Releases single addresses; `None` where none of them was taken.

@@ -264,8 +264,15 @@ impl<'v> Lookup<'v> {
     }
 
     fn guard(&self, key: &str, kv: Option<&Kv>) {
-        let mod_revision = kv.map_or(Revision::ABSENT, |kv| kv.mod_revision);
-        let compare = Compare::Key { key: key.to_owned(), mod_revision };
+        let compare = match kv {
+            Some(kv) if self.view.is_presumed(key) => {
+                Compare::Value { key: key.to_owned(), value: kv.value.clone() }
+            }
+            _ => {
+                let mod_revision = kv.map_or(Revision::ABSENT, |kv| kv.mod_revision);
+                Compare::Key { key: key.to_owned(), mod_revision }
+            }
+        };
         self.guards.borrow_mut().insert(Range::key(key), compare);
     }
 

@@ -64,6 +64,8 @@ enum Entry {
     Remembered(Kv),
     /// It is remembered not to exist.
     RememberedAbsent,
+    /// Its value follows from others that are remembered.
+    Presumed(Kv),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,13 +116,24 @@ impl View {
             match entry {
                 Entry::Whole(kv) | Entry::Remembered(kv) => kvs.push(kv),
                 Entry::Absent | Entry::RememberedAbsent => absent.push(key),
-                Entry::Counted | Entry::Listed(_) => {}
+                Entry::Counted | Entry::Listed(_) | Entry::Presumed(_) => {}
             }
         }
         kvs.iter().find(|kv| kv.key == witness)?;
         let scans = self.scans.into_iter().filter(|(_, scan)| scan.has_values);
         let scans = scans.map(|(range, scan)| (range, scan.revision)).collect();
         Some(Recollection { witness: witness.to_owned(), kvs, absent, scans })
+    }
+
+    /// Takes over a value that follows from others that are remembered, where nothing is known of its key.
+    pub fn presume(&mut self, key: Key, value: Vec<u8>) {
+        if self.known(&key) != Known::Nothing {
+            return;
+        }
+        let unknown = Revision::ABSENT;
+        let (create_revision, mod_revision) = (unknown, unknown);
+        let kv = Kv { key: key.clone(), value, create_revision, mod_revision, version: 0 };
+        self.keys.insert(key, Entry::Presumed(kv));
     }
 
     /// Says whether the view was begun with what an earlier call remembered.
@@ -224,7 +237,9 @@ impl View {
 
     pub(super) fn known(&self, key: &str) -> Known<'_> {
         match self.keys.get(key) {
-            Some(Entry::Whole(kv) | Entry::Remembered(kv)) => Known::Value(kv),
+            Some(Entry::Whole(kv) | Entry::Remembered(kv) | Entry::Presumed(kv)) => {
+                Known::Value(kv)
+            }
             Some(Entry::Listed(_) | Entry::Counted) => Known::Exists,
             Some(Entry::Absent | Entry::RememberedAbsent) => Known::Absent,
             None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
@@ -235,13 +250,18 @@ impl View {
     /// Says whether what is known of a key is only remembered.
     pub(super) fn is_remembered(&self, key: &str) -> bool {
         match self.keys.get(key) {
-            Some(Entry::Remembered(_) | Entry::RememberedAbsent) => true,
+            Some(Entry::Remembered(_) | Entry::RememberedAbsent | Entry::Presumed(_)) => true,
             Some(Entry::Absent | Entry::Counted | Entry::Listed(_) | Entry::Whole(_)) => false,
             None => {
                 let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
                 scans.any(|(_, scan)| scan.is_remembered)
             }
         }
+    }
+
+    /// Says whether the value of a key only follows from others.
+    pub(super) fn is_presumed(&self, key: &str) -> bool {
+        matches!(self.keys.get(key), Some(Entry::Presumed(_)))
     }
 
     /// Says whether what is known of a range is only remembered.
@@ -283,9 +303,11 @@ impl View {
         let entry = match (count, self.keys.remove(range.start())) {
             (0, _) => Entry::Absent,
             (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_) | Entry::Remembered(_)))) => known,
-            (_, Some(Entry::Absent | Entry::RememberedAbsent | Entry::Counted) | None) => {
-                Entry::Counted
-            }
+            (
+                _,
+                Some(Entry::Absent | Entry::RememberedAbsent | Entry::Counted | Entry::Presumed(_))
+                | None,
+            ) => Entry::Counted,
         };
         self.keys.insert(range.start().to_owned(), entry);
     }
@@ -339,7 +361,9 @@ impl View {
 impl Entry {
     fn kv(&self) -> Option<&Kv> {
         match self {
-            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) => Some(kv),
+            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) | Self::Presumed(kv) => {
+                Some(kv)
+            }
             Self::Absent | Self::RememberedAbsent | Self::Counted => None,
         }
     }

@@ -52,6 +52,11 @@ pub trait Request {
     /// [`Halt::Read`] where something must be read first, [`Halt::Refuse`] where it must not be done.
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>>;
 
+    /// Returns keys whose values follow from what is remembered, and the values: they are compared like all that is.
+    fn presumed(&self, _view: &View) -> Vec<(Key, Vec<u8>)> {
+        Vec::new()
+    }
+
     /// Says whether what has been read shows that a planned reply came true.
     ///
     /// It is asked where a transaction was sent again because the first reply was lost, failed, and somebody may have

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use memchr::memmem;
+
 use crate::block::{self, Freed};
 use crate::ip::Cidr;
-use crate::kv::{Key, Lookup, Op, Range, Read};
+use crate::kv::{Key, Lookup, Op, Range, Read, View};
 use crate::model::{Attributes, Block, Config, DecodeError, Handle, HandleId, Timestamp, key};
 
 use super::facts::read_config;
@@ -76,6 +78,28 @@ impl Request for Release {
         }
         Ok(Outcome::Write { ops, reply: released })
     }
+
+    /// What a handle counts follows from the blocks of its node, so no handle need be remembered.
+    fn presumed(&self, view: &View) -> Vec<(Key, Vec<u8>)> {
+        let handles = self.targets.iter().map(|target| &target.handle);
+        handles.filter_map(|id| Some((key::handle(id), counted(view, id).encode()?))).collect()
+    }
+}
+
+/// Counts what the blocks of a view hold for a handle.
+fn counted(view: &View, id: &HandleId) -> Handle {
+    let mut handle = Handle::new();
+    for kv in view.iter() {
+        let may_hold = memmem::find(&kv.value, id.as_str().as_bytes()).is_some();
+        if !may_hold || !matches!(key::parse(&kv.key), Some(key::Named::Block(_))) {
+            continue;
+        }
+        if let Ok(block) = Block::decode(&kv.key, &kv.value) {
+            let count = block.ordinals_of(id.as_str(), |_| true).len();
+            handle = handle.plus(block.cidr, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+    handle
 }
 
 /// The changes so far; two handles may hold addresses of one block.

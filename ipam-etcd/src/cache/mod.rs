@@ -11,8 +11,7 @@ mod folder;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-use ipam_core::kv::{Kv, Recollection, Revision};
-use ipam_core::model::key;
+use ipam_core::kv::Recollection;
 use tracing::debug;
 
 pub use codec::{decode, encode};
@@ -24,10 +23,6 @@ pub const CACHE_FOLDER: &str = "/run/ringfence";
 
 /// The most bytes of a file; a larger one is neither written nor read.
 const BYTES_MAX: usize = 4 << 20;
-/// The most handles that are remembered; those that changed longest ago go first. A DEL of one that is not remembered takes
-/// one round trip more.
-const HANDLES_MAX: usize = 320;
-
 /// The files of one node about one cluster.
 #[derive(Clone, Debug)]
 pub struct NodeCache {
@@ -59,8 +54,8 @@ impl NodeCache {
     }
 
     /// Remembers something in the place of what was there.
-    pub fn remember(&self, recollection: Recollection) {
-        let bytes = encode(&trimmed(recollection, HANDLES_MAX));
+    pub fn remember(&self, recollection: &Recollection) {
+        let bytes = encode(recollection);
         if bytes.len() > BYTES_MAX {
             return self.forget();
         }
@@ -106,21 +101,6 @@ impl NodeCache {
             debug!(file = %file.display(), %error, "nothing is remembered");
         }
     }
-}
-
-/// Leaves out handles beyond a number, those that changed longest ago first. Every call needs the rest.
-fn trimmed(mut recollection: Recollection, handles_max: usize) -> Recollection {
-    if recollection.kvs.len() <= handles_max {
-        return recollection;
-    }
-    let is_handle = |kv: &Kv| matches!(key::parse(&kv.key), Some(key::Named::Handle(_)));
-    let handles = recollection.kvs.iter().filter(|kv| is_handle(kv));
-    let mut ages: Vec<Revision> = handles.map(|kv| kv.mod_revision).collect();
-    ages.sort_unstable_by(|one, other| other.cmp(one));
-    if let Some(newest_to_go) = ages.get(handles_max).copied() {
-        recollection.kvs.retain(|kv| !is_handle(kv) || kv.mod_revision > newest_to_go);
-    }
-    recollection
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use ipam_core::kv::{Range, Revision};
+use ipam_core::kv::{Kv, Range, Revision};
 
 use super::*;
 use crate::settings::Endpoint;
@@ -41,7 +41,7 @@ fn what_was_written_is_read() {
     let folder = private();
     let cache = cache(&folder.path().join("made"));
     assert_eq!(cache.recollection(), None);
-    cache.remember(recollection());
+    cache.remember(&recollection());
     assert_eq!(cache.recollection(), Some(recollection()));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&cache.folder), mode(&cache.file())), (0o700, 0o600));
@@ -81,7 +81,7 @@ fn a_length_beyond_the_end_is_nothing() {
 fn a_folder_that_others_can_enter_is_not_used() {
     let folder = private();
     let cache = cache(folder.path());
-    cache.remember(recollection());
+    cache.remember(&recollection());
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(cache.recollection(), None);
     let other = private();
@@ -96,24 +96,11 @@ fn what_is_too_large_is_neither_written_nor_read() {
     let cache = cache(folder.path());
     let mut large = recollection();
     large.kvs[1].value = vec![0; BYTES_MAX];
-    cache.remember(recollection());
-    cache.remember(large);
+    cache.remember(&recollection());
+    cache.remember(&large);
     assert_eq!(cache.recollection(), None);
     fs::write(cache.file(), vec![0; BYTES_MAX + 1]).unwrap();
     assert_eq!(cache.recollection(), None);
-}
-
-#[test]
-fn the_oldest_handles_go_first_and_nothing_else_does() {
-    let handle = |n: u64| format!("/calico/ipam/v2/handle/h{n}");
-    let mut many = recollection();
-    many.kvs.extend((0..10).map(|n| kv(&handle(n), 10 + n)));
-    let kept = trimmed(many.clone(), 4);
-    let names: Vec<&str> = kept.kvs.iter().map(|kv| kv.key.as_str()).collect();
-    let handles: Vec<String> = (6..10).map(handle).collect();
-    let handles = handles.iter().map(String::as_str);
-    assert_eq!(names, ["b/1", "h/1", "p/1"].into_iter().chain(handles).collect::<Vec<_>>());
-    assert_eq!(trimmed(many.clone(), 100), many);
 }
 
 #[test]
