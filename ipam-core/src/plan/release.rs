@@ -95,8 +95,11 @@ fn counted(view: &View, id: &HandleId) -> Handle {
             continue;
         }
         if let Ok(block) = Block::decode(&kv.key, &kv.value) {
+            // The text of one handle may be the beginning of another's.
             let count = block.ordinals_of(id.as_str(), |_| true).len();
-            handle = handle.plus(block.cidr, u64::try_from(count).unwrap_or(u64::MAX));
+            if count > 0 {
+                handle = handle.plus(block.cidr, u64::try_from(count).unwrap_or(u64::MAX));
+            }
         }
     }
     handle

@@ -1,14 +1,24 @@
 //! What a call costs, as etcd itself counts it.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use ipam_tests::world::reservation;
 
 use super::*;
 
+/// How long etcd may take to count what it has answered.
+const COUNTING: Duration = Duration::from_millis(60);
+
 /// Makes a call and returns how many requests etcd has answered for it.
 fn cost(world: &EtcdWorld, command: &str, container: &str, ipam: &Value) -> u64 {
-    let before = world.server().metrics().reads_and_writes();
+    let answered = || {
+        sleep(COUNTING);
+        world.server().metrics().reads_and_writes()
+    };
+    let before = answered();
     done(world, command, container, ipam);
-    world.server().metrics().reads_and_writes() - before
+    answered() - before
 }
 
 #[test]
