@@ -89,13 +89,14 @@ impl Request for Release {
 /// Counts what the blocks of a view hold for a handle.
 fn counted(view: &View, id: &HandleId) -> Handle {
     let mut handle = Handle::new();
+    // The text of one handle may be the beginning of another's; only a block that names this one is worth reading.
+    let named = format!(r#""handle_id":"{id}""#);
     for kv in view.iter() {
-        let may_hold = memmem::find(&kv.value, id.as_str().as_bytes()).is_some();
+        let may_hold = memmem::find(&kv.value, named.as_bytes()).is_some();
         if !may_hold || !matches!(key::parse(&kv.key), Some(key::Named::Block(_))) {
             continue;
         }
         if let Ok(block) = Block::decode(&kv.key, &kv.value) {
-            // The text of one handle may be the beginning of another's.
             let count = block.ordinals_of(id.as_str(), |_| true).len();
             if count > 0 {
                 handle = handle.plus(block.cidr, u64::try_from(count).unwrap_or(u64::MAX));

@@ -214,6 +214,17 @@ pub enum Fault {
     },
 }
 
+/// What a fault means for whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nature {
+    /// Trying again soon may help.
+    Passing,
+    /// It is we who are not let in.
+    Denial,
+    /// Somebody must mend it.
+    Lasting,
+}
+
 impl Fault {
     /// Reads what went wrong while a connection was made.
     pub(super) fn of_transport(endpoint: &Endpoint, error: &(dyn Error + 'static)) -> Self {
@@ -283,48 +294,30 @@ impl Fault {
 
     /// Says whether trying again soon may help.
     pub(super) fn is_passing(&self) -> bool {
-        match self {
-            Self::Refused { .. }
-            | Self::Unreachable { .. }
-            | Self::Silent { .. }
-            | Self::Broken { .. }
-            | Self::Other { .. } => true,
-            Self::All { faults } => faults.iter().any(Self::is_passing),
-            Self::Unresolved { .. }
-            | Self::NotTls { .. }
-            | Self::NotPlain { .. }
-            | Self::UnknownAuthority { .. }
-            | Self::Expired { .. }
-            | Self::WrongName { .. }
-            | Self::Tls { .. }
-            | Self::NoClientCertificate { .. }
-            | Self::ClientCertificate { .. }
-            | Self::Unreadable { .. }
-            | Self::NoPem { .. }
-            | Self::BadCertificates { .. }
-            | Self::WrongPassword { .. }
-            | Self::NoUser { .. }
-            | Self::NotPermitted { .. }
-            | Self::Full { .. }
-            | Self::NoText { .. }
-            | Self::Foreign { .. } => false,
-        }
+        self.nature() == Nature::Passing
     }
 
     /// Says whether it is we who are not let in.
     pub(super) fn is_denial(&self) -> bool {
+        self.nature() == Nature::Denial
+    }
+
+    fn nature(&self) -> Nature {
         match self {
+            Self::Refused { .. }
+            | Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Broken { .. }
+            | Self::Other { .. } => Nature::Passing,
             Self::NoClientCertificate { .. }
             | Self::ClientCertificate { .. }
             | Self::WrongPassword { .. }
             | Self::NoUser { .. }
-            | Self::NotPermitted { .. } => true,
-            Self::All { faults } => faults.iter().all(Self::is_denial),
-            Self::Refused { .. }
+            | Self::NotPermitted { .. } => Nature::Denial,
+            Self::All { faults } if faults.iter().any(Self::is_passing) => Nature::Passing,
+            Self::All { faults } if faults.iter().all(Self::is_denial) => Nature::Denial,
+            Self::All { .. }
             | Self::Unresolved { .. }
-            | Self::Unreachable { .. }
-            | Self::Silent { .. }
-            | Self::Broken { .. }
             | Self::NotTls { .. }
             | Self::NotPlain { .. }
             | Self::UnknownAuthority { .. }
@@ -336,8 +329,7 @@ impl Fault {
             | Self::BadCertificates { .. }
             | Self::Full { .. }
             | Self::NoText { .. }
-            | Self::Foreign { .. }
-            | Self::Other { .. } => false,
+            | Self::Foreign { .. } => Nature::Lasting,
         }
     }
 
