@@ -1,6 +1,7 @@
 //! The process: what comes in, what goes out, and what a panic or a person gets to see.
 
 use std::io::Write as _;
+use std::mem;
 use std::process::ExitCode;
 
 use cni_plugin::{CniError, Code};
@@ -24,10 +25,12 @@ fn main() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return fail(&CniError::new(Code::Internal, "the runtime cannot be started"));
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match cni_plugin::run(&command).await {
             Ok(answer) => {
                 if answer.print(&mut std::io::stdout().lock()).is_ok() {
+                    // The process ends here: to take connections and buffers down by hand would only delay the pod.
+                    mem::forget(answer);
                     return ExitCode::SUCCESS;
                 }
                 answer.undo().await;
@@ -35,7 +38,9 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(&error),
         }
-    })
+    });
+    mem::forget(runtime);
+    code
 }
 
 /// Answers a person: the version, or what this is.

@@ -218,6 +218,6 @@ pub fn cache(data: &[u8]) {
 }
 
 fn mended_cache(body: &[u8]) -> Vec<u8> {
-    let sum = crc32fast::hash(body).to_le_bytes();
-    [b"rfcache2".as_slice(), sum.as_slice(), body].concat()
+    let sum = ipam_etcd::cache::checksum(body);
+    [b"rfcache3".as_slice(), sum.as_slice(), body].concat()
 }

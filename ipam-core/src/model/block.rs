@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::ip::{Cidr, Ordinal};
@@ -202,8 +201,8 @@ impl Block {
     /// quotation mark is escaped, so these bytes can stand for nothing else. `false` proves nothing.
     #[must_use]
     pub fn is_full_as_stored(value: &[u8]) -> bool {
-        let holds = |text: &str| memmem::find(value, text.as_bytes()).is_some();
-        holds(r#""unallocated":[]"#) && !holds(r#""releasedAt""#)
+        let Ok(text) = str::from_utf8(value) else { return false };
+        text.contains(r#""unallocated":[]"#) && !text.contains(r#""releasedAt""#)
     }
 
     /// Returns the metadata records.

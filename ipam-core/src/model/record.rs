@@ -7,7 +7,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use memchr::memmem;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -25,7 +24,7 @@ impl Record {
     /// Says whether the record may be of ordinals in cooldown; `false` is certain, and cheap to find out.
     #[must_use]
     pub fn may_be_cooling(&self) -> bool {
-        memmem::find(self.text.get().as_bytes(), br#""releasedAt""#).is_some()
+        self.text.get().contains(r#""releasedAt""#)
     }
 
     /// Says whether the record may be this handle's; `false` is certain, and cheap to find out.
@@ -35,7 +34,7 @@ impl Record {
         let is_plain = handle.bytes().all(|byte| {
             byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
         });
-        !is_plain || memmem::find(self.text.get().as_bytes(), handle.as_bytes()).is_some()
+        !is_plain || self.text.get().contains(handle)
     }
 
     /// Says whether the record is written like this one. Equal records of any Calico are.

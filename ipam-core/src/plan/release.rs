@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use memchr::memmem;
 
 use crate::block::{self, Freed};
 use crate::ip::Cidr;
@@ -92,7 +91,7 @@ fn counted(view: &View, id: &HandleId) -> Handle {
     // The text of one handle may be the beginning of another's; only a block that names this one is worth reading.
     let named = format!(r#""handle_id":"{id}""#);
     for kv in view.iter() {
-        let may_hold = memmem::find(&kv.value, named.as_bytes()).is_some();
+        let may_hold = str::from_utf8(&kv.value).is_ok_and(|text| text.contains(&named));
         if !may_hold || !matches!(key::parse(&kv.key), Some(key::Named::Block(_))) {
             continue;
         }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use ipam_core::kv::Recollection;
 use tracing::debug;
 
-pub use codec::{decode, encode};
+pub use codec::{checksum, decode, encode};
 
 use crate::settings::{EtcdSettings, Secret};
 

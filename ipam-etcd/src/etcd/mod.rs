@@ -44,6 +44,8 @@ const LOGINS_MAX: u32 = 2;
 const KNOCKS_MAX: u32 = 20;
 /// More silences than this do not lengthen the wait any further.
 const SILENCES_MAX: u32 = 10;
+/// How often the task of a connection has its turn before the greeting of HTTP/2 is on its way.
+const GREETING_TURNS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A store in an etcd cluster.
@@ -108,7 +110,13 @@ impl EtcdStore {
     pub async fn connect(&self, deadline: Duration) -> Result<(), StoreError> {
         let started = Instant::now();
         match self.connection(deadline).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // What the connection has to say first leaves now, and is answered while the caller prepares its request.
+                for _ in 0..GREETING_TURNS {
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            }
             Err(fault) if fault.is_passing() => Err(self.unavailable(fault, started)),
             Err(fault) => Err(self.told(fault)),
         }
