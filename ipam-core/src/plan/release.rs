@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-
 use crate::block::{self, Freed};
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read, View};

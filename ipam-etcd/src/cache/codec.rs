@@ -40,8 +40,10 @@ pub fn encode(recollection: &Recollection) -> Vec<u8> {
         put_bytes(&mut bytes, range.end().unwrap_or_default().as_bytes());
         put_number(&mut bytes, revision.0);
     }
-    if let Some((head, body)) = bytes.split_at_mut_checked(HEAD) {
-        head[FORMAT.len()..].copy_from_slice(&checksum(body));
+    if let Some((head, body)) = bytes.split_at_mut_checked(HEAD)
+        && let Some(sum) = head.last_chunk_mut()
+    {
+        *sum = checksum(body);
     }
     bytes
 }
