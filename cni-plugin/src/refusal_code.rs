@@ -56,6 +56,7 @@ fn of_refusal(refusal: &Refusal) -> Code {
         | Refusal::Missing { .. }
         | Refusal::PoolInUse { .. }
         | Refusal::PoolBound { .. }
+        | Refusal::Configuration { .. }
         | Refusal::Unclaimable { .. } => Code::Internal,
     }
 }

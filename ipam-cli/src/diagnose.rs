@@ -208,6 +208,7 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::Missing { kind: "pool", .. }
         | Refusal::UnknownPool { .. }
         | Refusal::Unclaimable { .. } => "see which there are: ringfence pool list".to_owned(),
+        Refusal::Configuration { .. } => "change both values at once".to_owned(),
         Refusal::Missing { .. } => "see which there are: ringfence namespace list".to_owned(),
         Refusal::TooLarge { .. } => "do it in several steps".to_owned(),
         Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {

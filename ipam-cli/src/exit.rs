@@ -142,6 +142,7 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::TooLarge { .. } => row(Exit::Usage, "RF-E0307"),
         Refusal::Selector { .. } => row(Exit::Precondition, "RF-E0308"),
         Refusal::Unclaimable { .. } => row(Exit::Precondition, "RF-E0309"),
+        Refusal::Configuration { .. } => row(Exit::Precondition, "RF-E0310"),
         Refusal::PoolInUse { .. } => row(Exit::Precondition, "RF-E0312"),
         Refusal::PoolBound { .. } => row(Exit::Precondition, "RF-E0313"),
         Refusal::UnknownNode { .. } => row(Exit::No, "RF-E0314"),

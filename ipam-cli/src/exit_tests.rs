@@ -125,6 +125,7 @@ fn of_resources() -> Vec<(Refusal, u8, &'static str)> {
         (Refusal::TooLarge { ops: 2, max: 1 }, 2, "RF-E0307"),
         (Refusal::Selector { pool: pool(), field: "x", source: selector() }, 5, "RF-E0308"),
         (Refusal::Unclaimable { cidr: cidr(), why: "x" }, 5, "RF-E0309"),
+        (Refusal::Configuration { why: "x" }, 5, "RF-E0310"),
         (Refusal::PoolInUse { pool: pool(), addresses: 41, blocks: 5 }, 5, "RF-E0312"),
         (Refusal::PoolBound { pool: pool(), namespaces: vec![text()] }, 5, "RF-E0313"),
         (Refusal::UnknownNode { name: text() }, 1, "RF-E0314"),

@@ -103,7 +103,7 @@ fn world(pools: &[(&str, &str)]) -> ModelStore {
 
 fn assign(handle: &str, host: &str, replay: Replay) -> Assign {
     Assign {
-        handle: HandleId::new(handle).unwrap(),
+        handle: Some(HandleId::new(handle).unwrap()),
         host: host.to_owned(),
         tenant: None,
         attributes: BTreeMap::from([("node".to_owned(), host.to_owned())]),
@@ -117,7 +117,7 @@ fn assign(handle: &str, host: &str, replay: Replay) -> Assign {
 }
 
 fn release(handle: &str) -> Release {
-    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())] }
+    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())], host: Some("n".to_owned()) }
 }
 
 fn held(store: &ModelStore, handle: &str) -> Vec<String> {
@@ -141,7 +141,7 @@ fn round_trips_do_not_grow() {
     let v6 = FamilyRequest { family: Family::V6, want: Want::Any(1), levels: Levels::default() };
     both.families.push(v6);
     assert_eq!(block_on(&store, &both).unwrap().round_trips, 3, "a new block in each family");
-    both.handle = HandleId::new("second").unwrap();
+    both.handle = Some(HandleId::new("second").unwrap());
     assert_eq!(block_on(&store, &both).unwrap().round_trips, 3, "room in known blocks");
     assert_eq!(block_on(&store, &both).unwrap().round_trips, 2, "asked again, nothing is written");
     assert_eq!(block_on(&store, &release("second")).unwrap().round_trips, 3);
@@ -355,7 +355,7 @@ fn what_is_no_block_of_a_pool_cannot_be_claimed() {
     for (cidr, why) in [
         ("10.9.0.0/28", "it lies in no enabled pool"),
         ("10.0.0.0/30", "it is smaller than a block of its pool"),
-        ("10.0.0.0/20", "it holds too many blocks to claim at once"),
+        ("10.0.0.0/20", "it holds too many blocks for one request"),
     ] {
         let error = block_on(&store, &claim(cidr, "n")).unwrap_err();
         let DriveError::Refused(refusal) = error else { panic!("{error:?}") };

@@ -110,7 +110,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 fn assign(handle: &str, family: Family) -> Assign {
     Assign {
-        handle: HandleId::new(handle).unwrap(),
+        handle: Some(HandleId::new(handle).unwrap()),
         host: HOST.to_owned(),
         tenant: None,
         attributes: BTreeMap::new(),
@@ -259,8 +259,8 @@ fn taking_a_block_back_costs_one_round_trip_besides_the_page() {
     let mut request = assign("theirs", Family::V4);
     request.host = "idler".to_owned();
     world.call(&request).unwrap();
-    let handle = HandleTarget::all(request.handle.clone());
-    world.call(&Release { targets: vec![handle] }).unwrap();
+    let handle = HandleTarget::all(request.handle.clone().unwrap());
+    world.call(&Release { targets: vec![handle], host: None }).unwrap();
     let later = Timestamp::from_seconds(NOW + 61);
     let given =
         block_on(drive(&world.store, &assign("ours", Family::V4), later, DEADLINE)).unwrap();

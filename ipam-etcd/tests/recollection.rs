@@ -109,7 +109,7 @@ fn assign(handle: &str, host: &str, families: &[Family], pools: &[&str]) -> Assi
         levels = Levels { arguments: Some(PoolList::from_value(&list).unwrap()), ..levels };
     }
     Assign {
-        handle: HandleId::new(format!("{handle}.eth0")).unwrap(),
+        handle: Some(HandleId::new(format!("{handle}.eth0")).unwrap()),
         host: host.to_owned(),
         tenant: Some(Tenant::Namespace("ns".to_owned())),
         attributes: BTreeMap::from([("node".to_owned(), host.to_owned())]),
@@ -129,7 +129,7 @@ fn release(handle: &str) -> Release {
     // As the plugin does, which also knows a handle without the interface.
     let handles = [format!("{handle}.eth0"), handle.to_owned()];
     let targets = handles.map(|handle| HandleTarget::all(HandleId::new(&handle).unwrap()));
-    Release { targets: targets.to_vec() }
+    Release { targets: targets.to_vec(), host: Some("node".to_owned()) }
 }
 
 const V4: [Family; 1] = [Family::V4];

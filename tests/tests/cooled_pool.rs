@@ -46,7 +46,7 @@ fn a_pool_is_deleted_once_its_addresses_have_cooled_down() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         Stock::new(&store, &clock).assign_ip(&assign).await.unwrap();
-        let release = Release { targets: vec![HandleTarget::all(handle)] };
+        let release = Release { targets: vec![HandleTarget::all(handle)], host: None };
         carry_out(&store, &release, clock.now()).await;
         let much_later = clock.now().minus_seconds(-3600);
         assert!(carry_out(&store, &DeletePool { name: "p".to_owned() }, much_later).await);

@@ -56,7 +56,7 @@ fn what_was_read_at_two_moments_is_read_anew_before_it_refuses() {
     let wrapped = Interleaved::new(&store, script, Some(intruder), Pause::never());
     let levels = Levels::default();
     let request = Assign {
-        handle: HandleId::new("new").unwrap(),
+        handle: Some(HandleId::new("new").unwrap()),
         host: "n1".to_owned(),
         tenant: None,
         attributes: BTreeMap::new(),

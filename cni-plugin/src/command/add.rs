@@ -39,7 +39,7 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     let assigned = session.drive_in_turn(&request, now).await?;
     log(call, netconf, &request.host, &assigned);
     let result = result(&assigned, &settings);
-    let undo = (!assigned.replayed).then_some((session.into_store(), request.handle));
+    let undo = request.handle.filter(|_| !assigned.replayed).map(|id| (session.into_store(), id));
     Ok(Answer { text: result.to_json(netconf.version), undo })
 }
 
@@ -55,7 +55,7 @@ pub(super) fn request(
     let wanted = wanted(netconf, call, &annotations, &settings)?;
     let node = identity::node_name(fields)?;
     let request = Assign {
-        handle: identity::handle(&netconf.name, call)?,
+        handle: Some(identity::handle(&netconf.name, call)?),
         tenant: Some(identity::tenant(&netconf.name, &call.arguments)),
         attributes: identity::attributes(&netconf.name, &node, call, now),
         host: node,
@@ -74,6 +74,7 @@ fn rules(settings: &AddSettings) -> Rules {
         namespace_labels: NamespaceLabels::Unknown,
         blocks_max: 0,
         record_source: true,
+        ..Rules::calico()
     }
 }
 

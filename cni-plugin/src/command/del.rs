@@ -21,7 +21,9 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     };
     let of_interface =
         HandleTarget { handle: identity::handle(&netconf.name, call)?, whose, with: None };
-    let request = Release { targets: vec![of_interface, of_container] };
+    // Without a name of the node it only takes longer.
+    let host = identity::node_name(&fields).ok();
+    let request = Release { targets: vec![of_interface, of_container], host };
     let released = Session::open(&fields)?.drive_in_turn(&request, now()).await?;
     for ip in released {
         info!(

@@ -52,7 +52,7 @@ impl Answer {
         let Some((store, handle)) = self.undo else {
             return;
         };
-        let request = Release { targets: vec![HandleTarget::all(handle.clone())] };
+        let request = Release { targets: vec![HandleTarget::all(handle.clone())], host: None };
         let deadline = Duration::from_millis(UNDO_MS_MAX);
         if let Err(failure) = drive(&store, &request, now(), deadline).await {
             error!(%handle, %failure, "LEAK-RISK: an address was allocated that nobody heard of");

@@ -153,7 +153,7 @@ impl Machine {
             ("timestamp", now().to_go_text()),
         ];
         self.drive(&Assign {
-            handle: HandleId::new(format!("net.{pod}")).unwrap(),
+            handle: Some(HandleId::new(format!("net.{pod}")).unwrap()),
             host: node.to_owned(),
             tenant: Some(Tenant::Namespace("fin".to_owned())),
             attributes: attributes
@@ -169,6 +169,7 @@ impl Machine {
                 namespace_labels: NamespaceLabels::Unknown,
                 blocks_max: 0,
                 record_source: true,
+                ..Rules::calico()
             },
         })
     }

@@ -4,12 +4,14 @@
 
 mod address;
 mod usage;
+mod utilization;
 
 #[cfg(test)]
 mod tests;
 
 pub use address::{Address, AddressState};
 pub use usage::Usage;
+pub use utilization::{BlockUtilization, Counts, PoolUtilization, Utilization};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

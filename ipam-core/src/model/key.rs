@@ -17,7 +17,8 @@ pub const CONFIG: &str = "/calico/ipam/v2/config";
 
 const BLOCK_ROOT: &str = "/calico/ipam/v2/assignment/";
 const HANDLE_ROOT: &str = "/calico/ipam/v2/handle/";
-const HOST_ROOT: &str = "/calico/ipam/v2/host/";
+/// What the keys of all hosts' claims begin with.
+pub const HOSTS: &str = "/calico/ipam/v2/host/";
 const VIRTUAL_ROOT: &str = "/calico/ipam/v2/virtual/";
 const BINDING_ROOT: &str = "/ringfence/v1/bindings/";
 const POOL_MARK_ROOT: &str = "/ringfence/v1/pools/";
@@ -123,7 +124,7 @@ pub fn parse(key: &str) -> Option<Named> {
     if let Some(id) = key.strip_prefix(HANDLE_ROOT) {
         return one_segment(id).map(Named::Handle);
     }
-    if let Some(rest) = key.strip_prefix(HOST_ROOT) {
+    if let Some(rest) = key.strip_prefix(HOSTS) {
         let (name, rest) = rest.split_once('/')?;
         return Some(Named::Affinity(Owner::Host(name.to_owned()), parse_cidr(rest)?));
     }
@@ -143,7 +144,7 @@ pub fn parse(key: &str) -> Option<Named> {
 
 fn root_of(owner: &Owner) -> &'static str {
     match owner {
-        Owner::Host(_) => HOST_ROOT,
+        Owner::Host(_) => HOSTS,
         Owner::Virtual(_) => VIRTUAL_ROOT,
     }
 }

@@ -3,6 +3,7 @@
 use crate::ip::Cidr;
 use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{Affinity, AffinityState, Block, DecodeError, Owner, Timestamp, key};
+use crate::pool::Pool;
 use crate::refusal::Refusal;
 
 use super::facts::Facts;
@@ -26,7 +27,7 @@ impl Request for ClaimBlocks {
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
         lookup.require(Facts::reads())?;
         let facts = Facts::read(lookup)?;
-        let cidrs = self.blocks(&facts)?;
+        let cidrs = blocks_of(&facts.pools, self.cidr, TXN_OPS_MAX / 4)?;
         let keys =
             cidrs.iter().flat_map(|cidr| [key::block(cidr), key::affinity(&self.owner, cidr)]);
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
@@ -46,21 +47,6 @@ impl Request for ClaimBlocks {
 }
 
 impl ClaimBlocks {
-    fn blocks(&self, facts: &Facts) -> Planned<Vec<Cidr>> {
-        let refuse = |why| Refusal::Unclaimable { cidr: self.cidr, why };
-        let inside =
-            facts.pools.iter().find(|pool| pool.cidr.covers(&self.cidr) && pool.disabled.is_none());
-        let pool = inside.ok_or_else(|| refuse("it lies in no enabled pool"))?;
-        let count = self.cidr.block_count(pool.block_prefix);
-        if count == 0 {
-            return Err(refuse("it is smaller than a block of its pool").into());
-        }
-        if count > u128::try_from(TXN_OPS_MAX / 4).unwrap_or(0) {
-            return Err(refuse("it holds too many blocks to claim at once").into());
-        }
-        Ok((0..count).filter_map(|index| self.cidr.block_at(pool.block_prefix, index)).collect())
-    }
-
     /// Returns what to write, nothing where the block is the owner's already, `None` where it is somebody else's.
     fn claim(
         &self,
@@ -91,4 +77,19 @@ impl ClaimBlocks {
         block.sequence_number = block.sequence_number.saturating_add(1);
         Ok(Some(vec![confirm, Op::Put { key: block_key, value: block.encode() }]))
     }
+}
+
+/// Returns the blocks of a network inside an enabled pool, at most `most`.
+pub(super) fn blocks_of(pools: &[Pool], cidr: Cidr, most: usize) -> Planned<Vec<Cidr>> {
+    let refuse = |why| Refusal::Unclaimable { cidr, why };
+    let inside = pools.iter().find(|pool| pool.cidr.covers(&cidr) && pool.disabled.is_none());
+    let pool = inside.ok_or_else(|| refuse("it lies in no enabled pool"))?;
+    let count = cidr.block_count(pool.block_prefix);
+    if count == 0 {
+        return Err(refuse("it is smaller than a block of its pool").into());
+    }
+    if count > u128::try_from(most).unwrap_or(0) {
+        return Err(refuse("it holds too many blocks for one request").into());
+    }
+    Ok((0..count).filter_map(|index| cidr.block_at(pool.block_prefix, index)).collect())
 }

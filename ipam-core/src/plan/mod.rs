@@ -6,29 +6,34 @@
 mod assign;
 mod bind;
 mod claim;
+mod configure;
 mod delete_pool;
 mod facts;
 mod held;
 mod holder;
 mod release;
 mod release_address;
+mod release_claims;
 mod resources;
 mod rules;
 mod seek;
 mod snapshot;
+mod unselected;
 mod verify;
 
-pub use assign::{AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, Want};
+pub use assign::{AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, Short, Want};
 pub use bind::{Bind, Unbind};
 pub use claim::ClaimBlocks;
+pub use configure::Configure;
 pub use delete_pool::DeletePool;
 pub use held::{Held, HeldAddress};
 pub use holder::Holder;
 pub use release::{HandleTarget, Release};
 pub use release_address::{AddressTarget, ReleaseAddresses, Released};
+pub use release_claims::{Claims, GivenUp, ReleaseClaims};
 pub use resources::{Applied, ApplyResources, Manifest, Outcome as ApplyOutcome};
-pub use rules::{NodeRule, PoolOrder, Replay, Rules};
-pub use seek::How;
+pub use rules::{NodeRule, PoolOrder, Replay, Rules, Shortfall};
+pub use seek::{How, Shortage};
 pub use snapshot::{ReadAll, Snapshot};
 pub use verify::{Mismatch, Verify};
 

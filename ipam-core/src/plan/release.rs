@@ -9,6 +9,7 @@ use crate::kv::{Key, Lookup, Op, Range, Read, View};
 use crate::model::{Attributes, Block, Config, DecodeError, Handle, HandleId, Timestamp, key};
 
 use super::facts::read_config;
+use super::unselected;
 use super::{Holder, Outcome, Planned, Request};
 
 /// Asks to release everything that some handles hold. What is not held is no error.
@@ -16,6 +17,8 @@ use super::{Holder, Outcome, Planned, Request};
 pub struct Release {
     /// The handles, each at most once.
     pub targets: Vec<HandleTarget>,
+    /// The node that they most likely belong to, so that it can be read with the rest.
+    pub host: Option<String>,
 }
 
 /// A handle whose addresses are released.
@@ -56,7 +59,11 @@ impl Request for Release {
             }
         }
         let keys = handles.iter().cloned().chain([key::CONFIG.to_owned()]);
-        lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
+        // What the host may have to give up is read with the rest, or when it is known to matter.
+        let is_first_look = !handles.iter().any(|key| lookup.is_known(key));
+        let of_host = self.host.iter().filter(|_| is_first_look);
+        let of_host = of_host.flat_map(|host| unselected::reads(host));
+        lookup.require(keys.map(|key| Read::values(Range::key(key))).chain(of_host))?;
         let mut is_held = false;
         for key in &handles {
             is_held |= lookup.get(key)?.is_some();
@@ -70,7 +77,7 @@ impl Request for Release {
         for target in &self.targets {
             released.extend(edits.release(lookup, target)?);
         }
-        let ops = edits.into_ops();
+        let ops = edits.into_ops(lookup)?;
         if ops.is_empty() {
             return Ok(Outcome::Done(released));
         }
@@ -170,20 +177,27 @@ impl Edits {
         Ok(freed)
     }
 
-    fn into_ops(self) -> Vec<Op> {
-        let blocks = self.blocks.values().map(write_block);
-        let handles = self.handles.into_iter().map(|(key, handle)| write_handle(key, &handle));
-        blocks.chain(handles).collect()
+    fn into_ops(self, lookup: &mut Lookup<'_>) -> Planned<Vec<Op>> {
+        let mut ops = Vec::new();
+        for block in self.blocks.values() {
+            ops.extend(write_block(lookup, block)?);
+        }
+        ops.extend(self.handles.into_iter().map(|(key, handle)| write_handle(key, &handle)));
+        Ok(ops)
     }
 }
 
-/// Stores a block from which something was released; one that is empty and has no owner goes.
-pub(super) fn write_block(block: &Block) -> Op {
+/// Stores a block from which something was released. One that is empty goes where it has no owner, or where its pool does
+/// not select its owner any more.
+pub(super) fn write_block(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Vec<Op>> {
     let key = key::block(&block.cidr);
     if block.affinity.is_none() && block::is_empty(block) {
-        return Op::Delete { key };
+        return Ok(vec![Op::Delete { key }]);
     }
-    Op::Put { key, value: block.encode() }
+    if let Some(ops) = unselected::give_up(lookup, block)? {
+        return Ok(ops.to_vec());
+    }
+    Ok(vec![Op::Put { key, value: block.encode() }])
 }
 
 /// Stores a handle; one that holds nothing goes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pool::{AddressRules, NamespaceLabels};
+use crate::pool::{AddressRules, NamespaceLabels, Use};
 
 /// Which of several behaviours is wanted.
 #[derive(Clone, Debug)]
@@ -21,6 +21,12 @@ pub struct Rules {
     pub blocks_max: i64,
     /// Whether the level that chose the pool is stored as attribute `pool-source`.
     pub record_source: bool,
+    /// What the addresses are for.
+    pub usage: Use,
+    /// The most addresses of a family that the handle may hold; 0 for any number.
+    pub held_max: usize,
+    /// What becomes of a request that can be fulfilled in part.
+    pub shortfall: Shortfall,
 }
 
 impl Rules {
@@ -35,6 +41,9 @@ impl Rules {
             namespace_labels: NamespaceLabels::Known(BTreeMap::new()),
             blocks_max: 0,
             record_source: false,
+            usage: Use::Workload,
+            held_max: 0,
+            shortfall: Shortfall::Refuse,
         }
     }
 }
@@ -64,4 +73,13 @@ pub enum Replay {
     Again,
     /// The same addresses, if they are still what is asked for.
     Same,
+}
+
+/// What becomes of a request that can be fulfilled in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// It is refused, and nothing is given.
+    Refuse,
+    /// What there is is given, and the reply says what is missing and why, as stock Calico's library does.
+    Give,
 }

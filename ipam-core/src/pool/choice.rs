@@ -110,6 +110,8 @@ pub struct ChoiceRequest<'a> {
     pub namespace_labels: &'a NamespaceLabels,
     /// What the address is for.
     pub wanted: Use,
+    /// Whether a list may name pools for other uses, which are passed over then.
+    pub skips_other_uses: bool,
 }
 
 /// The pools that were chosen, and how.
@@ -142,7 +144,7 @@ pub fn choose(request: &ChoiceRequest<'_>, pools: &[Pool]) -> Result<Choice, Ref
         Some([]) => {
             return Err(Refusal::NothingPermitted { named_by, family: request.family });
         }
-        Some(names) => (named(request, pools, names, &named_by)?, Vec::new()),
+        Some(names) => named(request, pools, names, &named_by)?,
         None => automatic(request, pools)?,
     };
     if let Some(permitted) = fixed {
@@ -204,22 +206,39 @@ pub const fn annotation_key(family: Family) -> &'static str {
 }
 
 /// Finds the pools that a list names. One that cannot be used refuses the whole list: a slip of the pen must neither
-/// widen nor shrink the range.
+/// widen nor shrink the range. Stock Calico passes over those that are meant for another use, as long as one is left.
 fn named(
     request: &ChoiceRequest<'_>,
     pools: &[Pool],
     names: &[String],
     named_by: &str,
-) -> Result<Vec<Pool>, Refusal> {
+) -> Result<(Vec<Pool>, Vec<Dropped>), Refusal> {
     let mut chosen: Vec<Pool> = Vec::with_capacity(names.len());
+    let (mut dropped, mut first_refusal) = (Vec::new(), None);
     for name in names {
         let pool = find(pools, name).ok_or_else(|| unknown(pools, name, named_by))?;
-        usable(request, pool, named_by)?;
+        match usable(request, pool, named_by) {
+            Ok(()) => {}
+            Err(refusal) if request.skips_other_uses && is_of_use(&refusal) => {
+                let why = format!("is not allowed for the use {}", request.wanted.name());
+                dropped.push(Dropped { pool: pool.name.clone(), why });
+                first_refusal.get_or_insert(refusal);
+                continue;
+            }
+            Err(refusal) => return Err(refusal),
+        }
         if !chosen.iter().any(|other| other.name == pool.name) {
             chosen.push(pool.clone());
         }
     }
-    Ok(chosen)
+    match first_refusal {
+        Some(refusal) if chosen.is_empty() => Err(refusal),
+        _ => Ok((chosen, dropped)),
+    }
+}
+
+fn is_of_use(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::PoolNotPermitted { why: Forbidden::Use { .. }, .. })
 }
 
 /// Finds a pool by its network or its name. Text with a slash is always a network: no name has one.

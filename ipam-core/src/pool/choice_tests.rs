@@ -82,6 +82,7 @@ impl Case {
             node_labels: &node_labels,
             namespace_labels: &self.labels,
             wanted: Use::Workload,
+            skips_other_uses: false,
         };
         let choice = choose(&request, &pools())?;
         Ok((choice.level, choice.pools.into_iter().map(|pool| pool.name).collect()))

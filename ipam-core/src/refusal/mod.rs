@@ -309,6 +309,12 @@ pub enum Refusal {
         /// Why.
         why: &'static str,
     },
+    /// The configuration would contradict itself.
+    #[error("the configuration cannot be changed like this: {why}")]
+    Configuration {
+        /// Why.
+        why: &'static str,
+    },
     /// One request would change more than fits into one transaction.
     #[error("the request needs {ops} changes at once, the most is {max}; split it")]
     TooLarge {

@@ -80,7 +80,7 @@ impl Node {
     /// If it had none.
     pub(super) fn del(&mut self, container: &str) {
         let targets = vec![HandleTarget::all(handle(container))];
-        let driven = self.drive(&Release { targets }, now());
+        let driven = self.drive(&Release { targets, host: None }, now());
         assert_eq!(driven.reply.len(), 1, "{container} had one address");
     }
 
@@ -113,7 +113,7 @@ impl Node {
         let attributes: BTreeMap<String, String> =
             attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Assign {
-            handle: handle(container),
+            handle: Some(handle(container)),
             host: self.host.clone(),
             tenant: Some(Tenant::Network(NETWORK.to_owned())),
             attributes,

@@ -234,7 +234,7 @@ async fn release<S: Store>(
             Err(fault) => Some(format!("the DEL of {handle} failed: {fault}")),
         };
     }
-    let request = Release { targets: vec![HandleTarget::all(id)] };
+    let request = Release { targets: vec![HandleTarget::all(id)], host: None };
     let driven = drive(store, &request, clock.now(), DEADLINE).await;
     driven.err().map(|error| format!("the DEL of {handle} failed: {error:?}"))
 }

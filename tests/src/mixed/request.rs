@@ -118,7 +118,7 @@ impl<S: Store> Run<'_, S> {
             levels: Levels::default(),
         };
         let request = Assign {
-            handle: id(handle),
+            handle: Some(id(handle)),
             host: host.to_owned(),
             tenant: None,
             attributes: BTreeMap::from([("node".to_owned(), host.to_owned())]),
@@ -133,7 +133,7 @@ impl<S: Store> Run<'_, S> {
     }
 
     async fn release(&self, handle: &str) -> Reply {
-        let request = Release { targets: vec![HandleTarget::all(id(handle))] };
+        let request = Release { targets: vec![HandleTarget::all(id(handle))], host: None };
         self.drive(&request, |released| Reply { released, ..Reply::default() }, None).await
     }
 

@@ -70,7 +70,7 @@ impl Builder {
         let family = Family::of(ip);
         let want = Want::Address(ip, AddressRule::AnyPool);
         self.drive(&Assign {
-            handle: HandleId::new(handle).expect("a handle"),
+            handle: Some(HandleId::new(handle).expect("a handle")),
             host: host.to_owned(),
             tenant: None,
             attributes: BTreeMap::new(),

@@ -77,7 +77,7 @@ impl Call {
             HandleId::new(format!("{}.{container}", conf.name)).map_err(|error| bad(&error))?;
         if verb == "DEL" {
             let targets = vec![HandleTarget::all(handle)];
-            return Ok(Some(Self::Del(Release { targets })));
+            return Ok(Some(Self::Del(Release { targets, host: None })));
         }
         add(&conf, &args, handle, now).map(Some)
     }
@@ -119,7 +119,7 @@ fn add(
         attributes.insert("pod".to_owned(), (*name).to_owned());
     }
     Ok(Call::Add(Assign {
-        handle,
+        handle: Some(handle),
         host: conf.nodename.clone(),
         tenant: pod.map(|(namespace, _)| Tenant::Namespace((*namespace).to_owned())),
         attributes,

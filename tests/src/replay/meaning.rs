@@ -38,7 +38,7 @@ impl fmt::Display for Failure {
 type Row = (&'static str, fn(Option<&Refusal>) -> bool);
 
 /// What the recorded messages mean.
-const TABLE: [Row; 12] = [
+const TABLE: &[Row] = &[
     ("ARGS: error parsing value of pair", |r| r.is_none()),
     ("resource does not exist: Node(", |r| matches!(r, Some(Refusal::UnknownNode { .. }))),
     ("cannot find a qualified ippool", |r| {
@@ -60,7 +60,20 @@ const TABLE: [Row; 12] = [
     ("strict affinity enabled", |r| matches!(r, Some(Refusal::StrictAffinity { .. }))),
     ("per host block limit", |r| matches!(r, Some(Refusal::BlockLimit { .. }))),
     ("is not in a configured pool", |r| matches!(r, Some(Refusal::AddressOutside { .. }))),
-    ("Address already assigned in block", |r| matches!(r, Some(Refusal::AddressInUse { .. }))),
+    ("Address already assigned in block", |r| {
+        // An address that rests is assigned to nobody, and still not free.
+        matches!(r, Some(Refusal::AddressInUse { .. }))
+            || matches!(r, Some(Refusal::AddressSetAside { why: "in cooldown", .. }))
+    }),
+    ("Block host affinity does not match", |r| matches!(r, Some(Refusal::AddressElsewhere { .. }))),
+    ("is smaller than the minimum", |r| matches!(r, Some(Refusal::Unclaimable { .. }))),
+    ("is not within any configured pools", |r| matches!(r, Some(Refusal::Unclaimable { .. }))),
+    ("Cannot disable 'StrictAffinity'", |r| matches!(r, Some(Refusal::Configuration { .. }))),
+    ("update conflict: ", |r| matches!(r, Some(Refusal::Release(_)))),
+    ("already has IP(s) allocated", |r| matches!(r, Some(Refusal::HandleInUse { .. }))),
+    ("which is not allowed for use", |r| {
+        matches!(r, Some(Refusal::PoolNotPermitted { why: Forbidden::Use { .. }, .. }))
+    }),
     ("failed to parse datastore entry", |r| matches!(r, Some(Refusal::Corrupt(_)))),
 ];
 

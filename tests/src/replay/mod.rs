@@ -4,15 +4,19 @@
 //! steps of Calico's IPAM plugin are done again here, by the planner and the driver on a store of one's choice.
 
 mod calico;
+mod command;
 mod compare;
+mod library;
 mod meaning;
 mod normal;
 mod recording;
 mod run;
 
 pub use calico::{BadInput, Call, printed};
+pub use command::command;
 pub use compare::{Aspect, Difference};
 pub(crate) use compare::{Keys, Runs, equal};
+pub use library::{INTENDED, Intended, LibraryRecording, LibraryStep, Replayed, replay_library};
 pub use meaning::{Failure, is_same};
 pub use normal::Normaliser;
 pub use recording::{Put, Recording, RecordingError, Step};

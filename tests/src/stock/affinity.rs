@@ -10,9 +10,6 @@ use ipam_etcd::Store;
 use super::verbs::Stored;
 use super::{Fault, RETRIES, Stock};
 
-/// Where the keys of the claims of all hosts begin.
-const HOSTS: &str = "/calico/ipam/v2/host/";
-
 impl<S: Store> Stock<'_, S> {
     /// Gives up an owner's claim on one block: marks it, deletes the block or its owner, deletes the claim.
     pub(super) async fn release_block_affinity(
@@ -93,7 +90,7 @@ impl<S: Store> Stock<'_, S> {
     pub async fn release_pool_affinities(&self, pool: &Cidr) -> Result<(), Fault> {
         for _ in 0..RETRIES {
             let mut had_conflict = false;
-            for row in self.verbs.list::<Affinity>(HOSTS).await? {
+            for row in self.verbs.list::<Affinity>(key::HOSTS).await? {
                 let Some(Named::Affinity(owner, cidr)) = key::parse(&row.key) else { continue };
                 if !pool.contains(cidr.first_address()) {
                     continue;

@@ -54,7 +54,7 @@ pub(crate) fn assign(handle: &str, host: &str, replay: Replay, families: &[Famil
         levels: Levels::default(),
     };
     Assign {
-        handle: HandleId::new(handle).unwrap(),
+        handle: Some(HandleId::new(handle).unwrap()),
         host: host.to_owned(),
         tenant: None,
         attributes: BTreeMap::from([("node".to_owned(), host.to_owned())]),
@@ -65,7 +65,7 @@ pub(crate) fn assign(handle: &str, host: &str, replay: Replay, families: &[Famil
 
 /// Asks to take back what a handle holds.
 pub(crate) fn release(handle: &str) -> Release {
-    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())] }
+    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())], host: None }
 }
 
 /// Returns the addresses that an answer names.

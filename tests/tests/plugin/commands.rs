@@ -88,7 +88,7 @@ fn del_looks_at_the_handle_of_the_whole_container_too() {
     let conf = conf(&world, &json!({}));
     for interface in ["eth0", "net1"] {
         let request = Assign {
-            handle: HandleId::new("net.c1").unwrap(),
+            handle: Some(HandleId::new("net.c1").unwrap()),
             host: "n1".to_owned(),
             tenant: None,
             attributes: BTreeMap::from([("interface".to_owned(), interface.to_owned())]),

@@ -72,7 +72,7 @@ impl Question {
     /// Makes the request that the plugin would make.
     pub(super) fn request(&self, family: Family, levels: Levels) -> Assign {
         Assign {
-            handle: self.handle.clone(),
+            handle: Some(self.handle.clone()),
             host: self.node.clone(),
             tenant: self.tenant.clone(),
             attributes: BTreeMap::new(),
@@ -85,6 +85,7 @@ impl Question {
                 namespace_labels: NamespaceLabels::Unknown,
                 blocks_max: 0,
                 record_source: true,
+                ..Rules::calico()
             },
         }
     }

@@ -4,7 +4,10 @@ mod candidates;
 mod claim;
 mod narrow;
 mod own;
+mod shortage;
 mod survey;
+
+pub use shortage::Shortage;
 
 use std::net::IpAddr;
 
@@ -58,15 +61,6 @@ pub(super) struct Seek<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Why a search found too little.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shortage {
-    Full,
-    BlockLimit { claimed: usize, limit: i64 },
-    ClaimsOff,
-    Strict,
-}
-
 impl Seek<'_> {
     /// Returns the first reads of a search in a family, so that several families can be asked for at once.
     pub(super) fn reads(owner: &Owner, family: Family) -> Read {
@@ -98,14 +92,13 @@ impl Seek<'_> {
         Ok(reads)
     }
 
-    /// Finds `count` addresses in the chosen pools, in as few blocks as it takes.
+    /// Finds at most `count` addresses in the chosen pools, in as few blocks as it takes; where there are fewer, says why.
     pub(super) fn any(
         &self,
         lookup: &mut Lookup<'_>,
         choice: &Choice,
         count: usize,
-    ) -> Planned<Vec<Take>> {
-        let family = choice.pools.first().map_or(Family::V4, Pool::family);
+    ) -> Planned<(Vec<Take>, Option<Shortage>)> {
         let mut takes = Vec::new();
         let mut shortage = Shortage::Full;
         for group in self.groups(choice) {
@@ -117,10 +110,8 @@ impl Seek<'_> {
             takes.append(&mut found);
             shortage = short.unwrap_or(shortage);
         }
-        if taken(&takes) < count {
-            return Err(self.refusal(choice, family, shortage).into());
-        }
-        Ok(takes)
+        let is_short = taken(&takes) < count;
+        Ok((takes, is_short.then_some(shortage)))
     }
 
     /// Finds one given address in a pool.
@@ -140,16 +131,17 @@ impl Seek<'_> {
             return self.take_one(block, ordinal, true, How::Claimed, pool);
         };
         let block = Block::decode(&block_key, &kv.value)?.collected(self.now, self.cooldown());
+        let is_own = block.is_affine_to(self.owner);
+        if !is_own && self.facts.config.strict_affinity {
+            let owner = block.affinity.unwrap_or_else(|| "nobody".to_owned());
+            return Err(Refusal::AddressElsewhere { ip, block: cidr, owner }.into());
+        }
         if let Some(record) = block.record_of(ordinal) {
             return Err(in_the_way(ip, record).into());
         }
-        if block.is_affine_to(self.owner) {
+        if is_own {
             let confirms = !is_confirmed(lookup, &row_key)?;
             return self.take_one(block, ordinal, confirms, How::Affine, pool);
-        }
-        if self.facts.config.strict_affinity {
-            let owner = block.affinity.unwrap_or_else(|| "nobody".to_owned());
-            return Err(Refusal::AddressElsewhere { ip, block: cidr, owner }.into());
         }
         self.take_one(block, ordinal, false, How::Borrowed, pool)
     }
@@ -300,7 +292,8 @@ impl Seek<'_> {
         self.facts.config.ip_cooldown_seconds
     }
 
-    fn refusal(&self, choice: &Choice, family: Family, shortage: Shortage) -> Refusal {
+    /// Says a shortage as a reason to refuse.
+    pub(super) fn refusal(&self, choice: &Choice, family: Family, shortage: Shortage) -> Refusal {
         let host = self.owner.name().to_owned();
         let pools: Vec<String> = choice.pools.iter().map(|pool| pool.name.clone()).collect();
         match shortage {

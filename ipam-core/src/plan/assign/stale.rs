@@ -1,0 +1,68 @@
+//! Claims that a host keeps in pools that have ceased to select it.
+
+use std::collections::BTreeMap;
+
+use crate::block;
+use crate::ip::Cidr;
+use crate::kv::{Lookup, Op, Range, Read};
+use crate::model::{Block, Owner, Timestamp, key};
+
+use super::super::Planned;
+use super::super::facts::Facts;
+use super::super::unselected::is_unselected;
+use super::{Assign, FamilyRequest, Want};
+
+/// The most claims that one request gives up besides what it is for.
+const STALE_MAX: usize = 8;
+
+impl Assign {
+    /// Gives up empty blocks in enabled pools whose node selector does not match any more, as stock Calico does on each
+    /// allocation. Whether a pool is off, or was not asked for, does not matter: the host may need the block again.
+    pub(super) fn stale_claims(
+        &self,
+        lookup: &mut Lookup<'_>,
+        facts: &Facts,
+        owner: &Owner,
+        labels: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Planned<Vec<Op>> {
+        let mut stale = Vec::new();
+        let any = |request: &&FamilyRequest| matches!(request.want, Want::Any(_));
+        for request in self.families.iter().filter(any) {
+            let rows = lookup.peek_scan(&Range::prefix(key::affinities(owner, request.family)))?;
+            for kv in rows {
+                let Some(key::Named::Affinity(_, cidr)) = key::parse(&kv.key) else { continue };
+                if is_unselected(&facts.pools, &cidr, labels)? {
+                    stale.push(cidr);
+                }
+            }
+        }
+        stale.truncate(STALE_MAX);
+        lookup.require(stale.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
+        let mut ops = Vec::new();
+        for cidr in stale {
+            ops.extend(give_up(lookup, owner, &cidr, now, facts.config.ip_cooldown_seconds)?);
+        }
+        Ok(ops)
+    }
+}
+
+fn give_up(
+    lookup: &mut Lookup<'_>,
+    owner: &Owner,
+    cidr: &Cidr,
+    now: Timestamp,
+    cooldown: i64,
+) -> Planned<Vec<Op>> {
+    let (block_key, row_key) = (key::block(cidr), key::affinity(owner, cidr));
+    let Some(kv) = lookup.peek(&block_key)? else { return Ok(Vec::new()) };
+    let block = Block::decode(&block_key, &kv.value)?.collected(now, cooldown);
+    let is_foreign = block.affinity.is_some() && !block.is_affine_to(owner);
+    if !is_foreign && !block::is_empty(&block) {
+        return Ok(Vec::new());
+    }
+    lookup.get(&block_key)?;
+    lookup.get(&row_key)?;
+    let row = Op::Delete { key: row_key };
+    Ok(if is_foreign { vec![row] } else { vec![Op::Delete { key: block_key }, row] })
+}

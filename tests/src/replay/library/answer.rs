@@ -1,0 +1,166 @@
+//! What a call returned, here and in the recording.
+
+use ipam_core::inventory::{BlockUtilization, Counts, Utilization};
+use ipam_core::ip::Family;
+use ipam_core::model::Config;
+use serde_json::{Map, Value, json};
+
+use super::super::compare::{Aspect, Difference, equal};
+use super::super::meaning::{Failure, is_same};
+
+/// What a call returned here.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The members of the recorded result that are compared, in an order that does not depend on the run.
+    pub(super) value: Value,
+    /// What went wrong.
+    pub(super) error: Option<Fault>,
+}
+
+/// What went wrong here.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It was refused.
+    Failure(Failure),
+    /// The reply says so; in stock Calico's words.
+    Said(String),
+}
+
+impl Answer {
+    pub(super) fn of(value: Value) -> Self {
+        Self { value, error: None }
+    }
+
+    pub(super) fn refused(failure: Failure) -> Self {
+        Self { value: Value::Null, error: Some(Fault::Failure(failure)) }
+    }
+
+    pub(super) fn said(value: Value, text: impl Into<String>) -> Self {
+        Self { value, error: Some(Fault::Said(text.into())) }
+    }
+
+    /// Says whether what was asked about does not exist here.
+    pub(super) fn denies(&self) -> bool {
+        matches!(&self.error, Some(Fault::Said(text)) if text.starts_with("resource does not exist"))
+    }
+
+    /// Compares the answer with the recorded one.
+    pub(super) fn same_as(&self, recorded: &Value) -> Result<(), Difference> {
+        let message = recorded["error"].as_str();
+        match (&self.error, message) {
+            (None, None) => {}
+            (Some(Fault::Said(here)), Some(there)) => {
+                equal(Aspect::Reason, &there.trim(), &here.as_str())?;
+            }
+            (Some(Fault::Failure(failure)), Some(there)) if is_same(there, failure) => {}
+            (Some(Fault::Failure(failure)), Some(there)) => {
+                let (recorded, here) = (there.to_owned(), failure.to_string());
+                return Err(Difference { aspect: Aspect::Reason, recorded, here });
+            }
+            (error, there) => {
+                let (recorded, here) = (format!("{there:?}"), format!("{error:?}"));
+                return Err(Difference { aspect: Aspect::Exit, recorded, here });
+            }
+        }
+        for (member, here) in self.value.as_object().into_iter().flatten() {
+            let there = &recorded[member];
+            let is_empty = there.is_null() && here.is_array();
+            let there = if is_empty { Value::Array(Vec::new()) } else { sorted(there) };
+            equal(Aspect::Addresses, &(member, &there), &(member, &sorted(here)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts lists whose order says nothing in one order, and leaves out what is compared elsewhere.
+fn sorted(recorded: &Value) -> Value {
+    match recorded {
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(sorted).collect();
+            // Members may stand in another order.
+            list.sort_by_key(|one| {
+                one["cidr"].as_str().map_or_else(|| one.to_string(), str::to_owned)
+            });
+            list.dedup();
+            Value::Array(list)
+        }
+        // A release is told by its address: the conditions are those of the call.
+        Value::Object(release) if release.contains_key("Address") => release["Address"].clone(),
+        // What is given is listed in the order in which it was taken; the shortage says the messages again.
+        Value::Object(share) if share.contains_key("requested") => {
+            let mut share = share.clone();
+            share.remove("msgs");
+            if share["ips"].is_null() {
+                share["ips"] = Value::Array(Vec::new());
+            }
+            Value::Object(share)
+        }
+        // Stock Calico counts in 63 bits, and what is free in a larger pool overflows.
+        Value::Object(counts) if counts.get("capacity") == Some(&Value::from(i64::MAX)) => {
+            let mut counts: Map<String, Value> =
+                counts.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            counts.remove("available");
+            Value::Object(counts)
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => recorded.clone(),
+    }
+}
+
+/// Puts the configuration as it was recorded.
+pub(super) fn configuration(config: &Config) -> Answer {
+    let persistence = config.kube_virt_vm_address_persistence.as_deref();
+    Answer::of(json!({ "config": {
+        "StrictAffinity": config.strict_affinity,
+        "AutoAllocateBlocks": config.auto_allocate_blocks,
+        "MaxBlocksPerHost": config.max_blocks_per_host,
+        "KubeVirtVMAddressPersistence": persistence,
+    }}))
+}
+
+/// Puts how full pools are as it was recorded, with the blocks outside of pools where all were asked for.
+pub(super) fn utilization(utilization: &Utilization, has_outside: bool) -> Answer {
+    let block = |block: &BlockUtilization| {
+        let mut value = counts(&block.counts);
+        value["cidr"] = json!(block.cidr.to_string());
+        value
+    };
+    let list = |blocks: Vec<Value>| if blocks.is_empty() { Value::Null } else { blocks.into() };
+    let mut pools: Vec<Value> = Vec::new();
+    for pool in &utilization.pools {
+        let mut value = counts(&pool.counts);
+        value["name"] = json!(pool.name);
+        value["cidr"] = json!(pool.cidr.to_string());
+        value["blocks"] = list(pool.blocks.iter().map(block).collect());
+        pools.push(value);
+    }
+    if has_outside {
+        // Stock Calico leaves IPv6 out, and counts no capacity.
+        let of_v4 = utilization.outside.iter().filter(|b| b.cidr.family() == Family::V4);
+        let of_v4: Vec<&BlockUtilization> = of_v4.collect();
+        let sum = |number: fn(&Counts) -> u128| of_v4.iter().map(|b| number(&b.counts)).sum();
+        let mut value = counts(&Counts {
+            capacity: 0,
+            in_use: sum(|counts| counts.in_use),
+            reserved: 0,
+            available: sum(|counts| counts.available),
+        });
+        value["name"] = json!("orphaned allocation blocks");
+        value["cidr"] = json!("0.0.0.0/0");
+        value["blocks"] = list(of_v4.into_iter().map(block).collect());
+        pools.push(value);
+    }
+    Answer::of(json!({ "utilization": list(pools) }))
+}
+
+fn counts(counts: &Counts) -> Value {
+    let number = |number: u128| i64::try_from(number).unwrap_or(i64::MAX);
+    json!({
+        "capacity": number(counts.capacity),
+        "inUse": number(counts.in_use),
+        "reserved": number(counts.reserved),
+        "available": number(counts.available),
+    })
+}

@@ -1,0 +1,143 @@
+//! Calls carried out, and their answers put as they were recorded.
+
+use ipam_core::inventory::Inventory;
+use ipam_core::ip::{Cidr, Family};
+use ipam_core::model::{HandleId, Timestamp, key};
+use ipam_core::plan::{
+    Assign, Assigned, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll, Release,
+    Released, Request, Shortage, Want,
+};
+use ipam_etcd::Store;
+use serde_json::{Map, Value, json};
+
+use super::super::compare::Keys;
+use super::super::run::ReplayError;
+use super::Replay;
+use super::answer::{self, Answer};
+use super::operation::Operation;
+
+impl<S: Store> Replay<'_, S> {
+    /// Carries a call out, and puts the answer as it was recorded.
+    pub(super) async fn carry_out(
+        &self,
+        operation: Operation,
+        before: &Keys,
+        now: Timestamp,
+    ) -> Result<Answer, ReplayError> {
+        match operation {
+            Operation::Assign(request) => {
+                self.ask(&*request, now, |reply| assigned(&request, &reply)).await
+            }
+            Operation::AssignAddress(request) => self.ask(&*request, now, |_| nothing()).await,
+            Operation::ReleaseHandle(id) => {
+                let absent = absent(before, &id);
+                let request = Release { targets: vec![HandleTarget::all(id)], host: None };
+                self.ask(&request, now, |_| unless(absent, json!({}))).await
+            }
+            Operation::ReleaseAddresses(request) => self.ask(&request, now, |r| released(&r)).await,
+            Operation::Claim(request) => {
+                let claimed = |(mine, others)| {
+                    Answer::of(json!({ "claimed": texts(mine), "failed": texts(others) }))
+                };
+                self.ask(&request, now, claimed).await
+            }
+            Operation::ReleaseClaims(request) => self.ask(&request, now, |r| given_up(&r)).await,
+            Operation::Held(id) => {
+                let absent = absent(before, &id);
+                self.ask(&Held { handle: id }, now, |r| unless(absent, held(&r))).await
+            }
+            Operation::Configure(request) => self.ask(&request, now, |_| nothing()).await,
+            Operation::ReadConfig => {
+                self.ask(&Configure::default(), now, |r| answer::configuration(&r)).await
+            }
+            Operation::Utilization(pools) => {
+                let counted = |snapshot| {
+                    let (inventory, _) = Inventory::read(&snapshot);
+                    answer::utilization(&inventory.utilization(&pools), pools.is_empty())
+                };
+                self.ask(&ReadAll, now, counted).await
+            }
+            Operation::Refused(text) => Ok(Answer::said(json!({}), text)),
+            Operation::Nothing => Ok(nothing()),
+        }
+    }
+
+    async fn ask<R: Request>(
+        &self,
+        request: &R,
+        now: Timestamp,
+        answer: impl FnOnce(R::Reply) -> Answer,
+    ) -> Result<Answer, ReplayError> {
+        Ok(self.drive(request, now).await?.map_or_else(Answer::refused, answer))
+    }
+}
+
+fn nothing() -> Answer {
+    Answer::of(json!({}))
+}
+
+/// Answers, unless there is nothing to be asked about.
+fn unless(absent: Option<String>, value: Value) -> Answer {
+    match absent {
+        None => Answer::of(value),
+        Some(text) => Answer::said(json!({}), text),
+    }
+}
+
+fn released(reply: &Released) -> Answer {
+    let free: Vec<String> = reply.unallocated.iter().map(ToString::to_string).collect();
+    Answer::of(json!({ "unallocated": free }))
+}
+
+fn given_up(reply: &GivenUp) -> Answer {
+    match reply.in_use.last() {
+        None => nothing(),
+        Some(cidr) => Answer::said(json!({}), format!("block '{cidr}' is not empty")),
+    }
+}
+
+fn held(reply: &[HeldAddress]) -> Value {
+    let ips: Vec<String> = reply.iter().map(|held| held.ip.to_string()).collect();
+    json!({ "ips": ips })
+}
+
+fn assigned(request: &Assign, reply: &Assigned) -> Answer {
+    let mut value = Map::new();
+    let mut limit = None;
+    for wanted in &request.families {
+        let of_family = reply.addresses.iter().filter(|a| Family::of(a.ip) == wanted.family);
+        let prefix = |how: Option<_>, block: Cidr| match how {
+            Some(_) => block.prefix(),
+            None => wanted.family.bits(),
+        };
+        let ips: Vec<String> =
+            of_family.map(|a| format!("{}/{}", a.ip, prefix(a.how, a.block))).collect();
+        let short = reply.short.iter().find(|short| short.family == wanted.family);
+        let requested = match wanted.want {
+            Want::Any(count) => count,
+            Want::Address(..) => 1,
+        };
+        let partial = short.map_or_else(|| "<nil>".to_owned(), ToString::to_string);
+        let member = format!("v{}", wanted.family.number());
+        let share = json!({ "ips": ips, "partial": partial, "requested": requested });
+        value.insert(member, share);
+        if short.is_some_and(|short| matches!(short.why, Shortage::BlockLimit { .. })) {
+            limit = Some("cannot allocate new block due to per host block limit");
+            break;
+        }
+    }
+    match limit {
+        Some(text) => Answer::said(Value::Object(value), text),
+        None => Answer::of(Value::Object(value)),
+    }
+}
+
+/// Returns what stock Calico says of a handle that does not exist; `None` for one that does.
+fn absent(before: &Keys, id: &HandleId) -> Option<String> {
+    let text = format!("resource does not exist: IPAMHandleKey(id={id}) with error: <nil>");
+    (!before.contains_key(&key::handle(id))).then_some(text)
+}
+
+fn texts(cidrs: Vec<Cidr>) -> Vec<String> {
+    cidrs.into_iter().map(|cidr| cidr.to_string()).collect()
+}

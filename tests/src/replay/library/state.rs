@@ -1,0 +1,150 @@
+//! The two stores that are compared: the recorded one and the one here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipam_core::ip::Cidr;
+use ipam_core::kv::{Key, Op};
+use ipam_core::model::key::{self, Named};
+use ipam_core::model::{Block, Handle};
+
+use super::super::compare::{Aspect, Difference, Keys, equal};
+use super::super::normal::Normaliser;
+use super::super::recording::Step;
+
+/// What each store holds, and what is needed to compare them.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    /// The recorded store, as stock Calico left it.
+    recorded: BTreeMap<Key, String>,
+    theirs: Normaliser,
+    ours: Normaliser,
+    /// The blocks that either store has held since they were last created.
+    known: BTreeSet<Key>,
+}
+
+impl States {
+    /// Takes a recorded step over.
+    pub(super) fn note(&mut self, step: &Step) {
+        for key in &step.deleted {
+            self.recorded.remove(key);
+            self.theirs.forget(key);
+        }
+        for put in &step.put {
+            if put.version == 1 {
+                // The step before may have held another block of this network.
+                self.theirs.forget(&put.key);
+            }
+            self.recorded.insert(put.key.clone(), put.value.clone());
+        }
+    }
+
+    /// Says whether stock Calico keeps a handle that holds nothing.
+    pub(super) fn is_phantom(&self, handle_key: &str) -> bool {
+        self.recorded.contains_key(handle_key) && !self.expected().contains_key(handle_key)
+    }
+
+    /// Returns what the store here should hold: stock Calico's, without what its handles count and do not hold.
+    fn expected(&self) -> BTreeMap<Key, String> {
+        let held = held(&self.recorded);
+        let expected = self.recorded.iter().filter_map(|(key, value)| {
+            let Some(Named::Handle(id)) = key::parse(key) else {
+                return Some((key.clone(), value.clone()));
+            };
+            let value = without_phantoms(key, value, held.get(&id))?;
+            Some((key.clone(), value))
+        });
+        expected.collect()
+    }
+
+    /// Compares the store here with the recorded one.
+    pub(super) fn compare(&mut self, here: &Keys) -> Result<(), Difference> {
+        self.forget_gone(here);
+        let expected = self.expected();
+        equal(Aspect::Put, &expected.keys().collect::<Vec<_>>(), &here.keys().collect())?;
+        for (key, value) in &expected {
+            let recorded = self.theirs.value(key, value.as_bytes());
+            let ours = here.get(key).map(|kv| kv.value.as_slice()).unwrap_or_default();
+            equal(Aspect::Value, &(key, recorded), &(key, self.ours.value(key, ours)))?;
+        }
+        Ok(())
+    }
+
+    /// A block that was deleted here begins anew when it is created again.
+    fn forget_gone(&mut self, here: &Keys) {
+        let gone: Vec<Key> =
+            self.known.iter().filter(|key| !here.contains_key(*key)).cloned().collect();
+        for key in gone {
+            self.ours.forget(&key);
+            self.known.remove(&key);
+        }
+        let is_block = |key: &&Key| matches!(key::parse(key), Some(Named::Block(_)));
+        self.known.extend(here.keys().filter(is_block).cloned());
+    }
+
+    /// Returns what makes the store here like the recorded one in the keys that a step changed.
+    pub(super) fn take_over(&mut self, step: &Step, here: &Keys) -> Vec<Op> {
+        let keys: BTreeSet<Key> =
+            step.put.iter().map(|put| put.key.clone()).chain(step.deleted.clone()).collect();
+        self.replace(&keys, here)
+    }
+
+    /// Returns what makes the store here like the recorded one wherever they differ.
+    pub(super) fn mend(&mut self, here: &Keys) -> Vec<Op> {
+        self.forget_gone(here);
+        let expected = self.expected();
+        let mut differing = BTreeSet::new();
+        for key in expected.keys().chain(here.keys()) {
+            let recorded = expected.get(key).map(|value| self.theirs.value(key, value.as_bytes()));
+            let ours = here.get(key).map(|kv| self.ours.value(key, &kv.value));
+            if recorded != ours {
+                differing.insert(key.clone());
+            }
+        }
+        self.replace(&differing, here)
+    }
+
+    fn replace(&mut self, keys: &BTreeSet<Key>, here: &Keys) -> Vec<Op> {
+        let expected = self.expected();
+        let mut ops = Vec::new();
+        for key in keys {
+            self.ours.forget(key);
+            if let Some(value) = expected.get(key) {
+                self.theirs.value(key, value.as_bytes());
+                self.ours.adopt(&self.theirs, key);
+                ops.push(Op::Put { key: key.clone(), value: value.clone().into_bytes() });
+            } else if here.contains_key(key) {
+                ops.push(Op::Delete { key: key.clone() });
+            }
+        }
+        ops
+    }
+}
+
+/// Counts what the blocks hold for each handle.
+fn held(store: &BTreeMap<Key, String>) -> BTreeMap<String, BTreeMap<Cidr, u64>> {
+    let mut held: BTreeMap<String, BTreeMap<Cidr, u64>> = BTreeMap::new();
+    for (key, value) in store {
+        let Ok(block) = Block::decode(key, value.as_bytes()) else { continue };
+        for (_, record) in block.taken() {
+            if let Some(id) = record.handle() {
+                *held.entry(id.to_owned()).or_default().entry(block.cidr).or_default() += 1;
+            }
+        }
+    }
+    held
+}
+
+/// Returns a handle with no count higher than what is held; `None` where nothing is left.
+fn without_phantoms(key: &str, value: &str, held: Option<&BTreeMap<Cidr, u64>>) -> Option<String> {
+    let Ok(mut handle) = Handle::decode(key, value.as_bytes()) else {
+        return Some(value.to_owned());
+    };
+    if handle.is_null() {
+        return Some(value.to_owned());
+    }
+    for (cidr, count) in handle.clone().blocks() {
+        let real = held.and_then(|held| held.get(cidr)).copied().unwrap_or(0);
+        handle = handle.minus(cidr, count.saturating_sub(real));
+    }
+    String::from_utf8(handle.encode()?).ok()
+}

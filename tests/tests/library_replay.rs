@@ -1,0 +1,212 @@
+//! What stock Calico's IPAM library was recorded to do, done again by our own plans on every store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipam_etcd::embedded::{Create, EmbeddedStore};
+use ipam_etcd::etcd::EtcdStore;
+use ipam_etcd::settings::Endpoint;
+use ipam_etcd::{EtcdSettings, ModelStore, Store};
+use ipam_tests::etcd::{Shared, Version};
+use ipam_tests::replay::{
+    INTENDED, LibraryRecording, LibraryStep, Mismatch, ReplayError, Replayed, replay_library,
+};
+use serde_json::{Value, json};
+
+/// How many calls come out the same, how many differ on purpose, and how many steps are set-up and changes by hand.
+const TOTAL: [usize; 3] = [SAME, OTHERWISE, LOADED];
+const SAME: usize = 1502;
+const OTHERWISE: usize = 5;
+const LOADED: usize = 45;
+/// Calls for which there is no request yet, and how often they are recorded.
+const MISSING: [(&str, usize); 4] = [
+    ("AutoAssign", 4),
+    ("EnsureBlock", 8),
+    ("GetAssignmentAttributes", 6),
+    ("SetOwnerAttributes", 17),
+];
+
+fn names() -> Vec<String> {
+    let named = [
+        "affinity",
+        "cooldown",
+        "counts",
+        "handles",
+        "owners",
+        "release",
+        "repair",
+        "reserved-ordinals",
+        "selectors",
+        "utilization",
+    ];
+    let random = (1..=30).map(|number| format!("random-{number}"));
+    named.iter().map(|name| format!("library-{name}")).chain(random).collect()
+}
+
+fn run<S: Store>(recording: &LibraryRecording, store: &S) -> Result<Replayed, ReplayError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(replay_library(recording, store))
+}
+
+/// Replays every recording, each on a store of its own.
+fn replay_all(mut replay: impl FnMut(&LibraryRecording) -> Result<Replayed, ReplayError>) {
+    let (mut failures, mut total, mut missing) = (Vec::new(), [0; 3], BTreeMap::new());
+    for name in names() {
+        match replay(&LibraryRecording::read(&name).unwrap()) {
+            Ok(replayed) => {
+                let counts = [replayed.same, replayed.intended, replayed.loaded];
+                total.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+                for title in replayed.missing {
+                    *missing.entry(title).or_insert(0) += 1;
+                }
+            }
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    assert_eq!(total, TOTAL);
+    let expected = MISSING.map(|(title, count)| (title.to_owned(), count));
+    assert_eq!(missing, BTreeMap::from(expected));
+}
+
+#[test]
+fn every_recording_replays_on_the_model_store() {
+    replay_all(|recording| run(recording, &ModelStore::default()));
+}
+
+#[test]
+fn every_recording_replays_on_the_embedded_store() {
+    const DEADLINE: Duration = Duration::from_secs(10);
+    replay_all(|recording| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        run(recording, &EmbeddedStore::open(&path, Create::IfMissing, DEADLINE).unwrap())
+    });
+}
+
+#[test]
+fn every_recording_replays_on_real_etcd() {
+    for version in Version::here() {
+        replay_all(|recording| {
+            let server = Shared::take(version);
+            let endpoints = vec![Endpoint { url: server.endpoint() }];
+            let settings = EtcdSettings { endpoints, tls: None, login: None };
+            run(recording, &EtcdStore::new(settings, None))
+        });
+    }
+}
+
+/// Changes one step; says whether it holds what is changed.
+type Alteration = (&'static str, fn(&mut LibraryStep) -> bool);
+
+const ALTERATIONS: [Alteration; 5] = [
+    ("an ordinal", |step| in_value(step, "/block/", swap_ordinals)),
+    ("a count", |step| fulfilled(step) && in_value(step, "/handle/", lower_count)),
+    ("a sequence number", |step| in_value(step, "/assignment/", raise_number)),
+    ("a row's state", |step| {
+        in_value(step, "/host/", |row| {
+            row["state"] = json!("pending");
+            true
+        })
+    }),
+    ("an error", |step| {
+        let has_one = step.result["error"].is_string() && step.step.title != "IPsByHandle";
+        if has_one {
+            step.result["error"] = json!("something else");
+        }
+        has_one
+    }),
+];
+
+/// Changes the first value below a key in which there is what is changed.
+fn in_value(step: &mut LibraryStep, key: &str, change: fn(&mut Value) -> bool) -> bool {
+    step.step.put.iter_mut().filter(|put| put.key.contains(key)).any(|put| {
+        let Ok(mut value) = serde_json::from_str::<Value>(&put.value) else { return false };
+        let is_changed = change(&mut value);
+        put.value = value.to_string();
+        is_changed
+    })
+}
+
+fn swap_ordinals(block: &mut Value) -> bool {
+    let Some(ordinals) = block["allocations"].as_array_mut() else { return false };
+    let taken = ordinals.iter().position(|ordinal| !ordinal.is_null());
+    let free = ordinals.iter().position(Value::is_null);
+    let (Some(taken), Some(free)) = (taken, free) else { return false };
+    ordinals.swap(taken, free);
+    true
+}
+
+/// Says whether a step took all that it asked for: then no handle counts more than was given.
+fn fulfilled(step: &LibraryStep) -> bool {
+    step.step.title == "AssignIP" && step.result["error"].is_null()
+}
+
+fn lower_count(handle: &mut Value) -> bool {
+    let Some(blocks) = handle["block"].as_object_mut() else { return false };
+    // One that is higher may be a phantom.
+    if blocks.values().any(|count| *count != json!(1)) {
+        return false;
+    }
+    blocks.values_mut().for_each(|count| *count = json!(0));
+    true
+}
+
+fn raise_number(block: &mut Value) -> bool {
+    let has_others =
+        block["sequenceNumberForAllocation"].as_object().is_some_and(|o| !o.is_empty());
+    let Some(number) = block["sequenceNumber"].as_u64().filter(|_| has_others) else {
+        return false;
+    };
+    block["sequenceNumber"] = json!(number + 1);
+    true
+}
+
+fn difference(recording: &LibraryRecording) -> Option<Mismatch> {
+    match run(recording, &ModelStore::default()) {
+        Err(ReplayError::Mismatch(mismatch)) => Some(*mismatch),
+        Ok(_) => None,
+        Err(error) => panic!("{}: {error}", recording.scenario),
+    }
+}
+
+/// Says whether a step is compared: it is a call, there is a request for it, and it is not meant to differ.
+fn is_compared(recording: &LibraryRecording, number: usize) -> bool {
+    let step = &recording.steps[number];
+    let is_listed = |intended: &ipam_tests::replay::Intended| {
+        intended.scenario == recording.scenario && intended.number == number
+    };
+    let has_request = !MISSING.iter().any(|(title, _)| *title == step.step.title)
+        || (step.step.title == "AutoAssign"
+            && step.args["AutoAssign"]["HostReservedAttrIPv4s"].is_null());
+    !step.args.is_null() && has_request && !INTENDED.iter().any(is_listed)
+}
+
+#[test]
+fn an_altered_recording_does_not_replay() {
+    let mut altered = BTreeMap::<&str, usize>::new();
+    for name in names() {
+        let recording = LibraryRecording::read(&name).unwrap();
+        for (what, alter) in ALTERATIONS {
+            let numbers = 0..recording.steps.len();
+            let changed = numbers.filter(|n| is_compared(&recording, *n)).find_map(|number| {
+                let mut changed = recording.clone();
+                alter(&mut changed.steps[number]).then_some((number, changed))
+            });
+            let Some((number, mut changed)) = changed else { continue };
+            changed.steps.truncate(number + 1);
+            let found = difference(&changed).unwrap_or_else(|| panic!("{name}, {number}: {what}"));
+            assert_eq!(found.number, number, "{name}: {what}: {found}");
+            *altered.entry(what).or_default() += 1;
+        }
+    }
+    assert_eq!(altered.len(), ALTERATIONS.len(), "{altered:?}");
+    assert!(altered.values().all(|files| *files >= 20), "{altered:?}");
+}
