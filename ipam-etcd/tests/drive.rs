@@ -117,7 +117,10 @@ fn assign(handle: &str, host: &str, replay: Replay) -> Assign {
 }
 
 fn release(handle: &str) -> Release {
-    Release { targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())], host: Some("n".to_owned()) }
+    Release {
+        targets: vec![HandleTarget::all(HandleId::new(handle).unwrap())],
+        host: Some("n".to_owned()),
+    }
 }
 
 fn held(store: &ModelStore, handle: &str) -> Vec<String> {
