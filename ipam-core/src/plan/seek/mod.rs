@@ -23,7 +23,7 @@ use super::{Holder, Planned};
 use candidates::{candidate, expect_absent};
 use claim::Claims;
 use own::is_confirmed;
-use survey::{Find, reclaim};
+use survey::Find;
 
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl Seek<'_> {
                     if let Some(shortage) = claims.shortage(true) {
                         return Ok(shortage);
                     }
-                    reclaim(lookup, &survey)?;
+                    self.reclaim(lookup, &survey)?;
                     if self.facts.config.strict_affinity {
                         return Ok(Shortage::Strict);
                     }

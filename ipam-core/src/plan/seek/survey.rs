@@ -171,31 +171,35 @@ impl Seek<'_> {
         }
         Ok(takes)
     }
-}
 
-/// Takes an empty block back from its owner, so that it can be claimed.
-///
-/// # Errors
-///
-/// [`Halt::Prepare`] with what that takes; `Ok` where there is no such block.
-pub(super) fn reclaim(lookup: &mut Lookup<'_>, survey: &Survey) -> Planned<()> {
-    for (_, block_key) in &survey.idle {
-        let Some(kv) = lookup.peek(block_key)? else { continue };
-        let block = Block::decode(block_key, &kv.value)?;
-        let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) else { continue };
-        let row_key = key::affinity(&owner, &block.cidr);
-        if !lookup.is_known(&row_key) {
-            // Whoever claims a block in one transaction writes both at one revision.
-            lookup.guess(&row_key, kv.create_revision);
-        } else if lookup.get(&row_key)?.is_none() {
-            // Without a claim, whose block it is cannot be known.
-            continue;
+    /// Takes an empty block back from its owner, so that it can be claimed.
+    ///
+    /// # Errors
+    ///
+    /// [`Halt::Prepare`] with what that takes; `Ok` where there is no such block.
+    pub(super) fn reclaim(&self, lookup: &mut Lookup<'_>, survey: &Survey) -> Planned<()> {
+        for (_, block_key) in &survey.idle {
+            let Some(kv) = lookup.peek(block_key)? else { continue };
+            let block = Block::decode(block_key, &kv.value)?.collected(self.now, self.cooldown());
+            // It may have been used since it was met on the walk.
+            if !self.is_idle(&block) {
+                continue;
+            }
+            let Some(owner) = block.affinity.as_deref().and_then(Owner::parse) else { continue };
+            let row_key = key::affinity(&owner, &block.cidr);
+            if !lookup.is_known(&row_key) {
+                // Whoever claims a block in one transaction writes both at one revision.
+                lookup.guess(&row_key, kv.create_revision);
+            } else if lookup.get(&row_key)?.is_none() {
+                // Without a claim, whose block it is cannot be known.
+                continue;
+            }
+            lookup.get(block_key)?;
+            let keys = [block_key.clone(), row_key];
+            return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
         }
-        lookup.get(block_key)?;
-        let keys = [block_key.clone(), row_key];
-        return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
+        Ok(())
     }
-    Ok(())
 }
 
 /// Keeps a key while there is room.

@@ -1,0 +1,178 @@
+//! Several at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use ipam_core::check::check;
+use ipam_core::kv::{Txn, TxnReply};
+use ipam_core::model::Timestamp;
+use ipam_core::plan::{ClaimBlocks, Claims, ReleaseClaims};
+use ipam_etcd::{ModelStore, Store, StoreError, drive};
+use serde_json::json;
+
+use super::world::{World, block_on, cidr, host};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A store whose calls take turns, so that those who use it at once see each other's changes between their own.
+struct Turns<'s>(&'s ModelStore);
+
+impl Store for Turns<'_> {
+    async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
+        tokio::task::yield_now().await;
+        let reply = self.0.txn(txn, deadline).await;
+        tokio::task::yield_now().await;
+        reply
+    }
+
+    fn name(&self) -> String {
+        "turns".to_owned()
+    }
+}
+
+fn assert_sound(world: &World) {
+    let findings = check(&world.snapshot(), world.now());
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
+fn more_hosts_than_blocks_all_get_an_address() {
+    let world = World::new(&[("10.0.0.0/24", 28)]);
+    let hosts: Vec<String> = (0..32).map(|number| format!("n{number}")).collect();
+    for host in &hosts {
+        world.node(host, &json!({}));
+    }
+    let store = Turns(&world.store);
+    let now = world.now();
+    let requests: Vec<_> =
+        hosts.iter().map(|name| world.ask(name, 1, 0).handle(name).request()).collect();
+    let calls = requests.iter().map(|request| drive(&store, request, now, DEADLINE));
+    let replies = block_on(join_all(calls));
+    let ips: BTreeSet<_> = replies
+        .into_iter()
+        .map(|driven| driven.unwrap().reply.addresses[0].clone())
+        .map(|a| a.ip)
+        .collect();
+    assert_eq!(ips.len(), 32);
+    let owned: Vec<(String, BTreeSet<String>)> =
+        hosts.iter().map(|name| (name.clone(), world.claims(&host(name)))).collect();
+    assert_eq!(owned.iter().map(|(_, claims)| claims.len()).sum::<usize>(), 16);
+    assert_eq!(world.blocks().len(), 16);
+    for (name, claims) in owned.iter().filter(|(_, claims)| !claims.is_empty()) {
+        let ip = world.held(name).remove(0).parse().unwrap();
+        assert!(claims.iter().any(|claim| cidr(claim).contains(ip)), "{name} has a block and {ip}");
+    }
+    assert_sound(&world);
+}
+
+#[test]
+fn calls_of_one_host_at_once_claim_one_block() {
+    let world = World::new(&[("10.0.0.0/24", 26)]);
+    let store = Turns(&world.store);
+    let requests: Vec<_> =
+        (0..4).map(|n| world.ask("a", 1, 0).handle(&format!("h{n}")).request()).collect();
+    let now = world.now();
+    let replies = block_on(join_all(requests.iter().map(|r| drive(&store, r, now, DEADLINE))));
+    assert!(replies.iter().all(|driven| driven.as_ref().unwrap().reply.addresses.len() == 1));
+    assert_eq!(world.claims(&host("a")).len(), 1);
+    assert_sound(&world);
+}
+
+#[test]
+fn claims_and_releases_at_once_agree() {
+    let world = World::new(&[("10.0.0.0/24", 28)]);
+    let store = Turns(&world.store);
+    let now = world.now();
+    let claim = ClaimBlocks { cidr: cidr("10.0.0.0/24"), owner: host("a") };
+    let replies = block_on(join_all((0..4).map(|_| drive(&store, &claim, now, DEADLINE))));
+    for driven in replies {
+        let (mine, others) = driven.unwrap().reply;
+        assert_eq!((mine.len(), others.len()), (16, 0));
+    }
+    assert_eq!(world.claims(&host("a")).len(), 16);
+    let of = Claims::Inside(cidr("10.0.0.0/24"), host("a"));
+    let release = ReleaseClaims { of, must_be_empty: true };
+    let replies = block_on(join_all((0..4).map(|_| drive(&store, &release, now, DEADLINE))));
+    assert!(replies.into_iter().all(|driven| driven.unwrap().reply.in_use.is_empty()));
+    assert!(world.blocks().is_empty() && world.claims(&host("a")).is_empty());
+}
+
+/// Lets somebody else act once, before the first write.
+struct Before<'s, F> {
+    store: &'s ModelStore,
+    act: std::sync::Mutex<Option<F>>,
+}
+
+impl<F: FnOnce(&ModelStore) + Send> Store for Before<'_, F> {
+    async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
+        if txn.is_write()
+            && let Some(act) = self.act.lock().unwrap().take()
+        {
+            std::thread::scope(|scope| scope.spawn(|| act(self.store)).join().unwrap());
+        }
+        self.store.txn(txn, deadline).await
+    }
+
+    fn name(&self) -> String {
+        "before".to_owned()
+    }
+}
+
+#[test]
+fn an_allocation_that_slips_in_keeps_the_block() {
+    let world = World::new(&[("10.0.0.0/24", 26)]);
+    world.ask("a", 1, 0).handle("h").go();
+    world.release("h");
+    let now =
+        Timestamp::from_seconds(world.now().nanos().div_euclid(1_000_000_000).try_into().unwrap());
+    let request = world.ask("a", 1, 0).handle("late").request();
+    let act = move |store: &ModelStore| {
+        block_on(drive(store, &request, now, DEADLINE)).unwrap();
+    };
+    let store = Before { store: &world.store, act: std::sync::Mutex::new(Some(act)) };
+    let release = ReleaseClaims { of: Claims::All(host("a")), must_be_empty: true };
+    let driven = block_on(drive(&store, &release, now, DEADLINE)).unwrap();
+    assert_eq!((driven.conflicts, driven.reply.in_use.len()), (1, 1));
+    assert_eq!(world.held("late").len(), 1);
+    assert_eq!(world.claims(&host("a")).len(), 1);
+}
+
+#[test]
+fn a_block_that_is_made_anew_meanwhile_is_looked_at_anew() {
+    let world = World::new(&[("10.0.0.0/26", 26)]);
+    world.ask("a", 1, 0).handle("h").go();
+    world.release("h");
+    let now = world.now().plus_seconds(1);
+    let (other, again) = (world.ask("b", 1, 0).handle("b").request(), Claims::All(host("a")));
+    let act = move |store: &ModelStore| {
+        let release = ReleaseClaims { of: again, must_be_empty: true };
+        block_on(drive(store, &release, now, DEADLINE)).unwrap();
+        block_on(drive(store, &other, now, DEADLINE)).unwrap();
+    };
+    let store = Before { store: &world.store, act: std::sync::Mutex::new(Some(act)) };
+    let release = ReleaseClaims { of: Claims::All(host("a")), must_be_empty: true };
+    let driven = block_on(drive(&store, &release, now, DEADLINE)).unwrap();
+    assert!(driven.reply.released.is_empty(), "it belongs to somebody else now");
+    assert_eq!(world.claims(&host("b")).len(), 1);
+    assert_eq!(world.held("b").len(), 1);
+}
+
+#[test]
+fn an_idle_block_that_somebody_uses_after_all_is_not_taken_back() {
+    let world = World::new(&[("10.0.0.0/26", 26)]);
+    world.strict(true);
+    world.ask("a", 1, 0).handle("h").go();
+    world.release("h");
+    world.wait(120);
+    let now = world.now();
+    let (late, wanted) =
+        (world.ask("a", 1, 0).handle("late").request(), world.ask("b", 1, 0).handle("b").request());
+    let act = move |store: &ModelStore| {
+        block_on(drive(store, &late, now, DEADLINE)).unwrap();
+    };
+    let store = Before { store: &world.store, act: std::sync::Mutex::new(Some(act)) };
+    let driven = block_on(drive(&store, &wanted, now, DEADLINE)).unwrap();
+    assert!(driven.reply.addresses.is_empty(), "no address, and no error");
+    assert_eq!(world.held("late").len(), 1);
+}
