@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ip::Cidr;
+
 /// A rule that stored data breaks, where, and what shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
@@ -9,6 +11,8 @@ pub struct Finding {
     pub rule: Rule,
     /// The key at fault.
     pub subject: String,
+    /// The block that a handle miscounts; `None` where the subject says it all.
+    pub block: Option<Cidr>,
     /// What was found there.
     pub evidence: String,
 }
@@ -17,7 +21,13 @@ impl Finding {
     /// Makes a finding.
     #[must_use]
     pub fn new(rule: Rule, subject: &str, evidence: String) -> Self {
-        Self { rule, subject: subject.to_owned(), evidence }
+        Self { rule, subject: subject.to_owned(), block: None, evidence }
+    }
+
+    /// Makes a finding about what a handle counts for a block.
+    #[must_use]
+    pub fn of_count(rule: Rule, handle_key: &str, block: Cidr, evidence: String) -> Self {
+        Self { block: Some(block), ..Self::new(rule, handle_key, evidence) }
     }
 }
 
@@ -83,7 +93,60 @@ pub enum Severity {
     Note,
 }
 
+/// What can be done about a broken rule without asking people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing: whoever broke the rule knows something that the data does not say.
+    None,
+    /// A repair that is safe at any time: `what` it does.
+    AtOnce(&'static str),
+    /// A repair that may foil somebody who is at work: `what` it does, once nothing has changed for a while.
+    Aged(&'static str),
+}
+
+impl Remedy {
+    /// Returns what the repair does, `None` where there is none.
+    #[must_use]
+    pub const fn what(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::AtOnce(what) | Self::Aged(what) => Some(what),
+        }
+    }
+}
+
 impl Rule {
+    /// Returns what can be done about it.
+    #[must_use]
+    pub const fn remedy(self) -> Remedy {
+        match self {
+            Self::X1 => Remedy::AtOnce("withdraw the claim"),
+            Self::X3 => Remedy::AtOnce("restore the claim, or give the block up if its node is gone"),
+            Self::X4 => Remedy::AtOnce("count the addresses that are held"),
+            Self::EmptyUnowned => Remedy::AtOnce("delete the block"),
+            Self::X5 | Self::Phantom => Remedy::Aged("count only the addresses that are held"),
+            Self::Unconfirmed => {
+                Remedy::Aged("confirm the claim if the block is its owner's, and delete it otherwise")
+            }
+            Self::Undecodable
+            | Self::K1
+            | Self::K2
+            | Self::K3
+            | Self::K4
+            | Self::K5
+            | Self::K6
+            | Self::K7
+            | Self::K8
+            | Self::K9
+            | Self::K10
+            | Self::K11
+            | Self::X2
+            | Self::PoolOverlap
+            | Self::PoolName
+            | Self::BoundPool => Remedy::None,
+        }
+    }
+
     /// Returns the name in reports.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -1,13 +1,13 @@
 //! Judging a whole store: which rules its data keeps and breaks.
 //!
-//! One implementation for the command line, the tests and the simulation. It only reports; repairs are planned
-//! elsewhere, each as a transaction of its own.
+//! One implementation for the command line, the tests and the simulation. It only reports; what can be mended is mended by
+//! a [`Repair`](crate::plan::Repair), a transaction of its own for each finding.
 
 mod finding;
 mod index;
 mod pools;
 
-pub use finding::{Finding, Rule, Severity};
+pub use finding::{Finding, Remedy, Rule, Severity};
 
 use std::collections::BTreeMap;
 
@@ -184,7 +184,7 @@ fn check_handles(index: &Index, findings: &mut Vec<Finding>) {
             index.handles.get(handle).and_then(|h| h.blocks().get(cidr)).copied().unwrap_or(0);
         if counted < *count {
             let evidence = format!("{count} addresses of {cidr} carry it, {counted} are counted");
-            findings.push(Finding::new(Rule::X4, &subject_of(handle), evidence));
+            findings.push(Finding::of_count(Rule::X4, &subject_of(handle), *cidr, evidence));
         }
     }
     for (handle, stored) in &index.handles {
@@ -207,14 +207,11 @@ fn check_handle(
     for (cidr, counted) in stored.blocks() {
         let found = held.get(&(handle.to_owned(), *cidr)).copied().unwrap_or(0);
         if *counted == 0 {
-            findings.push(Finding::new(
-                Rule::X5,
-                &subject,
-                format!("it counts 0 addresses of {cidr}"),
-            ));
+            let evidence = format!("it counts 0 addresses of {cidr}");
+            findings.push(Finding::of_count(Rule::X5, &subject, *cidr, evidence));
         } else if *counted > found {
             let evidence = format!("it counts {counted} addresses of {cidr}, {found} carry it");
-            findings.push(Finding::new(Rule::Phantom, &subject, evidence));
+            findings.push(Finding::of_count(Rule::Phantom, &subject, *cidr, evidence));
         }
     }
 }

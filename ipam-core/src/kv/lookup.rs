@@ -111,6 +111,15 @@ impl<'v> Lookup<'v> {
         }
     }
 
+    /// Returns what happens to be known of a key's value, and depends on nothing: whoever acts on it must still look.
+    #[must_use]
+    pub fn glance(&self, key: &str) -> Option<&'v Kv> {
+        match self.view.known(key) {
+            Known::Value(kv) => Some(kv),
+            Known::Nothing | Known::Absent | Known::Exists => None,
+        }
+    }
+
     /// Says as a hint whether a key exists.
     ///
     /// # Errors

@@ -205,6 +205,14 @@ impl Block {
         text.contains(r#""unallocated":[]"#) && !text.contains(r#""releasedAt""#)
     }
 
+    /// Says from the stored bytes alone that a block belongs to an owner. `false` proves nothing.
+    #[must_use]
+    pub fn is_affine_as_stored(value: &[u8], owner: &Owner) -> bool {
+        let Ok(text) = str::from_utf8(value) else { return false };
+        let Some((_, rest)) = text.split_once(r#","affinity":""#) else { return false };
+        rest.strip_prefix(owner.to_string().as_str()).is_some_and(|rest| rest.starts_with('"'))
+    }
+
     /// Returns the metadata records.
     #[must_use]
     pub fn records(&self) -> &[Record] {

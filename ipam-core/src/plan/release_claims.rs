@@ -6,6 +6,7 @@ use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{Block, Owner, Timestamp, key};
 
 use super::claim::blocks_of;
+use super::downgrade::downgrade;
 use super::facts::{Facts, cluster_key, read_config, refuse_if_locked};
 use super::{Outcome, Planned, Request};
 
@@ -61,7 +62,7 @@ impl Request for ReleaseClaims {
             }
             match self.release(lookup, &owner, &cidr, (now, cooldown))? {
                 Fate::Nothing => {}
-                Fate::Lost(op) => ops.push(op),
+                Fate::Lost(op) => ops.extend(op),
                 Fate::Released(writes) => {
                     reply.released.push(cidr);
                     ops.extend(writes);
@@ -82,8 +83,8 @@ impl Request for ReleaseClaims {
 enum Fate {
     /// There is none.
     Nothing,
-    /// The block is somebody else's: only the row goes.
-    Lost(Op),
+    /// The block is somebody else's: the claim is withdrawn.
+    Lost(Option<Op>),
     Released([Op; 2]),
     InUse,
 }
@@ -142,11 +143,9 @@ impl ReleaseClaims {
             return Ok(Fate::Nothing);
         };
         let block = Block::decode(&block_key, &kv.value)?.collected(now, cooldown);
-        let give_up_row = Op::Delete { key: row_key.clone() };
         if block.affinity.is_some() && !block.is_affine_to(owner) {
-            lookup.get(&row_key)?;
             lookup.get(&block_key)?;
-            return Ok(Fate::Lost(give_up_row));
+            return Ok(Fate::Lost(downgrade(lookup, row_key)?));
         }
         let is_empty = block::is_empty(&block);
         if self.must_be_empty && !is_empty {
@@ -159,7 +158,7 @@ impl ReleaseClaims {
         } else {
             Op::Put { key: block_key, value: block::without_owner(block).encode() }
         };
-        Ok(Fate::Released([block_op, give_up_row]))
+        Ok(Fate::Released([block_op, Op::Delete { key: row_key }]))
     }
 }
 

@@ -109,6 +109,7 @@ impl Request for Assign {
         let found = self.find(lookup, &facts, &owner, &choices, now)?;
         let mut ops = self.ops(lookup, &owner, &found.takes)?;
         ops.extend(stale);
+        ops.extend(self.foreign_claims(lookup, &owner)?);
         let replayed = found.takes.is_empty() && !found.addresses.is_empty();
         let Found { addresses, short, .. } = found;
         let reply = Assigned { addresses, decisions, short, replayed };

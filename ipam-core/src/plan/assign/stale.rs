@@ -8,6 +8,7 @@ use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{Block, Owner, Timestamp, key};
 
 use super::super::Planned;
+use super::super::downgrade::downgrade;
 use super::super::facts::Facts;
 use super::super::unselected::is_unselected;
 use super::{Assign, FamilyRequest, Want};
@@ -45,6 +46,37 @@ impl Assign {
         }
         Ok(ops)
     }
+
+    /// Withdraws claims on blocks that turned out to belong to somebody else while room was looked for.
+    pub(super) fn foreign_claims(
+        &self,
+        lookup: &mut Lookup<'_>,
+        owner: &Owner,
+    ) -> Planned<Vec<Op>> {
+        let mut foreign = Vec::new();
+        for request in &self.families {
+            let rows = lookup.peek_scan(&Range::prefix(key::affinities(owner, request.family)))?;
+            for kv in rows {
+                let Some(key::Named::Affinity(_, cidr)) = key::parse(&kv.key) else { continue };
+                let block_key = key::block(&cidr);
+                let Some(block) = lookup.glance(&block_key) else { continue };
+                if !Block::is_affine_as_stored(&block.value, owner)
+                    && !Block::decode(&block_key, &block.value)?.is_affine_to(owner)
+                {
+                    foreign.push((block_key, kv.key.clone()));
+                }
+            }
+        }
+        foreign.truncate(STALE_MAX);
+        let mut ops = Vec::new();
+        for (block_key, row_key) in foreign {
+            if let Some(op) = downgrade(lookup, row_key)? {
+                lookup.get(&block_key)?;
+                ops.push(op);
+            }
+        }
+        Ok(ops)
+    }
 }
 
 fn give_up(
@@ -62,7 +94,9 @@ fn give_up(
         return Ok(Vec::new());
     }
     lookup.get(&block_key)?;
+    if is_foreign {
+        return Ok(downgrade(lookup, row_key)?.into_iter().collect());
+    }
     lookup.get(&row_key)?;
-    let row = Op::Delete { key: row_key };
-    Ok(if is_foreign { vec![row] } else { vec![Op::Delete { key: block_key }, row] })
+    Ok([block_key, row_key].map(|key| Op::Delete { key }).to_vec())
 }

@@ -1,0 +1,226 @@
+//! What administrators do while nodes are at work.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipam_core::check::{Remedy, check};
+use ipam_core::ip::{Cidr, Family};
+use ipam_core::kv::{Key, Op, Txn};
+use ipam_core::model::{
+    Binding, BindingMode, IpPool, IpReservation, IpReservationSpec, Node, Owner, ResourceKind, key,
+};
+use ipam_core::plan::{
+    ApplyResources, Bind, Claims, Configure, DeletePool, Manifest, ReadAll, ReleaseClaims, Repair,
+    Unbind,
+};
+use ipam_etcd::{Memory, Store};
+
+use super::fault::Fault;
+use super::layout::{Layout, NAMESPACES, ZONES};
+use super::process::{Answer, DEADLINE, Ended, Process, Site};
+use super::world::{Wish, World, zone_of};
+
+/// How often a request is made again that says it is not finished.
+const TURNS_MAX: usize = 20;
+
+/// Begins what an administrator does; the number decides the details.
+pub(super) fn begin(
+    fault: Fault,
+    number: u64,
+    layout: &Layout,
+    world: &mut World,
+    site: Site,
+) -> Process {
+    let node = at(number, world.nodes.len());
+    let pool = at(number, world.wishes.len());
+    let rest = number / 64;
+    match fault {
+        Fault::NodeDeleted => delete_node(site, world.nodes[node].name.clone(), rest.is_multiple_of(2)),
+        Fault::NodeRenamed => {
+            let name = format!("n{node}-{}", rest % 3);
+            let before = std::mem::replace(&mut world.nodes[node].name, name.clone());
+            if world.stock_hosts.contains(&before) {
+                world.stock_hosts.insert(name.clone());
+            }
+            apply(site, vec![node_of(&name, zone_of(rest))], number)
+        }
+        Fault::NodeRelabelled => {
+            apply(site, vec![node_of(&world.nodes[node].name, zone_of(rest))], number)
+        }
+        Fault::PoolDisabled => {
+            let wish = &mut world.wishes[pool];
+            wish.is_disabled = !wish.is_disabled;
+            apply(site, vec![manifest(wish)], number)
+        }
+        Fault::PoolRelabelled => {
+            let wish = &mut world.wishes[pool];
+            let zones = [None, Some(ZONES[0]), Some(ZONES[1])];
+            wish.plan.zone = zones[at(rest, zones.len())];
+            apply(site, vec![manifest(wish)], number)
+        }
+        Fault::PoolDeleted => {
+            let wish = &world.wishes[pool];
+            let name = wish.plan.name;
+            match world.get(&key::resource(ResourceKind::IpPool, name)) {
+                Some(_) => delete_pool(site, name),
+                None => apply(site, vec![manifest(wish)], number),
+            }
+        }
+        Fault::Reserved => reserve(site, layout, number),
+        Fault::Bound => bind(site, layout, number),
+        Fault::Configured => configure(site, number),
+        _ => Box::pin(async { done() }),
+    }
+}
+
+/// Mends what can be mended at any time.
+pub(super) fn mend(site: Site) -> Process {
+    Box::pin(async move {
+        let Some(snapshot) = site.read().await else { return done() };
+        for finding in check(&snapshot, site.clock.now()) {
+            let is_safe = matches!(finding.rule.remedy(), Remedy::AtOnce(_));
+            if let Some(repair) = Repair::of(&finding, &snapshot).filter(|_| is_safe) {
+                site.drive(&repair, |_| Answer::Done).await;
+            }
+        }
+        done()
+    })
+}
+
+/// Makes everything that a run begins with.
+pub(super) fn set_up(site: Site, layout: &Layout, world: &World) -> Process {
+    let mut manifests: Vec<Manifest> = world.wishes.iter().map(manifest).collect();
+    let names = (0..layout.nodes.len()).map(|at| (at, &world.nodes[at].name));
+    manifests.extend(names.map(|(at, name)| node_of(name, ZONES[at % ZONES.len()])));
+    apply(site, manifests, 1)
+}
+
+impl Site {
+    async fn read(&self) -> Option<ipam_core::plan::Snapshot> {
+        let now = self.clock.now();
+        let read = ipam_etcd::drive(&self.link, &ReadAll, now, DEADLINE).await;
+        read.ok().map(|driven| driven.reply)
+    }
+}
+
+fn done() -> Ended {
+    Ended { answer: Answer::Done, memory: Memory::Unchanged }
+}
+
+fn at(number: u64, count: usize) -> usize {
+    usize::try_from(number % 64).unwrap_or_default() % count
+}
+
+fn manifest(wish: &Wish) -> Manifest {
+    let mut spec = wish.plan.spec();
+    spec.disabled = wish.is_disabled;
+    let pool = IpPool::new(ResourceKind::IpPool, wish.plan.name, spec);
+    Manifest::Pool(Box::new(pool), Some(wish.plan.is_exclusive))
+}
+
+fn node_of(name: &str, zone: &str) -> Manifest {
+    let text = format!(
+        r#"{{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{{"name":"{name}","labels":{{"zone":"{zone}"}}}},"spec":{{}},"status":{{}}}}"#
+    );
+    let node = Node::decode(&key::resource(ResourceKind::Node, name), text.as_bytes());
+    Manifest::Node(Box::new(node.expect("a node")))
+}
+
+fn apply(site: Site, manifests: Vec<Manifest>, random: u64) -> Process {
+    let request = ApplyResources { manifests, create_only: false, random: u128::from(random) };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+fn delete_pool(site: Site, name: &str) -> Process {
+    let request = DeletePool { name: name.to_owned() };
+    Box::pin(async move {
+        let mut is_gone = false;
+        for _ in 0..TURNS_MAX {
+            let answer = |gone: bool| if gone { Answer::Done } else { Answer::Given(Vec::new()) };
+            let ended = site.drive(&request, answer).await;
+            is_gone = !matches!(ended.answer, Answer::Given(_));
+            if is_gone {
+                return ended;
+            }
+        }
+        Ended { answer: if is_gone { Answer::Done } else { Answer::Wrong("a pool is deleted for ever".to_owned()) }, memory: Memory::Unchanged }
+    })
+}
+
+fn delete_node(site: Site, name: String, is_tidy: bool) -> Process {
+    Box::pin(async move {
+        if is_tidy {
+            let owner = Owner::Host(name.clone());
+            let request = ReleaseClaims { of: Claims::All(owner), must_be_empty: false };
+            site.drive(&request, |_| Answer::Done).await;
+        }
+        site.delete(key::resource(ResourceKind::Node, &name)).await
+    })
+}
+
+impl Site {
+    async fn delete(&self, key: Key) -> Ended {
+        let txn = Txn { then: vec![Op::Delete { key }], ..Txn::default() };
+        match self.link.txn(&txn, DEADLINE).await {
+            Ok(_) => done(),
+            Err(error) => {
+                Ended { answer: Answer::Failed(error.to_string()), memory: Memory::Unchanged }
+            }
+        }
+    }
+}
+
+fn reserve(site: Site, layout: &Layout, number: u64) -> Process {
+    let name = format!("r{}", number % 2);
+    let kind = ResourceKind::IpReservation;
+    if (number / 2).is_multiple_of(3) {
+        let key = key::resource(kind, &name);
+        return Box::pin(async move { site.delete(key).await });
+    }
+    let block = layout.block(number / 8);
+    let ip: IpAddr = block.first_address();
+    let narrow = Cidr::host(ip).expect("one address");
+    let networks = [block, narrow];
+    let network = networks[usize::from(number.is_multiple_of(5))];
+    let spec = IpReservationSpec::new(vec![network.to_string()]);
+    let manifest = Manifest::Reservation(Box::new(IpReservation::new(kind, &name, spec)));
+    apply(site, vec![manifest], number)
+}
+
+fn bind(site: Site, layout: &Layout, number: u64) -> Process {
+    let tenant = NAMESPACES[at(number, NAMESPACES.len())].to_owned();
+    let rest = number / 64;
+    if rest.is_multiple_of(3) {
+        let request = Unbind { tenant };
+        return Box::pin(async move { site.drive(&request, |_| Answer::Done).await });
+    }
+    let chosen = |family: Family| {
+        let of_family = layout.pools.iter().filter(|pool| pool.family() == family);
+        let bits = of_family.enumerate().filter(|(at, _)| (rest >> (at + 2)) & 1 == 1);
+        let names: Vec<String> = bits.map(|(_, pool)| pool.name.to_owned()).collect();
+        (!names.is_empty()).then_some(names)
+    };
+    let mode =
+        if (rest / 3).is_multiple_of(2) { BindingMode::Required } else { BindingMode::Default };
+    let (four, six) = (chosen(Family::V4), chosen(Family::V6));
+    let four = four.or_else(|| Some(vec![layout.pools[0].name.to_owned()]));
+    let request = Bind { tenant, binding: Binding::new(mode, four, six) };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+fn configure(site: Site, number: u64) -> Process {
+    let rest = number / 16;
+    let seconds = [0, 5, 30][at(rest, 3)];
+    let blocks = [0, 2, 20][at(rest / 4, 3)];
+    let settings: BTreeMap<u64, Configure> = BTreeMap::from([
+        (0, Configure { strict_affinity: Some(rest.is_multiple_of(2)), ..Configure::default() }),
+        (1, Configure { cooldown_seconds: Some(seconds), ..Configure::default() }),
+        (2, Configure { blocks_max: Some(blocks), ..Configure::default() }),
+        (
+            3,
+            Configure { auto_allocate_blocks: Some(!rest.is_multiple_of(4)), ..Configure::default() },
+        ),
+    ]);
+    let request = settings[&(number % 4)].clone();
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}

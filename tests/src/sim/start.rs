@@ -1,0 +1,198 @@
+//! Letting what the plot says begin.
+
+use std::net::IpAddr;
+
+use ipam_core::ip::{Cidr, Ordinal};
+use ipam_core::kv::Recollection;
+
+use super::fault::Fault;
+use super::operation::{By, Operation};
+use super::process::{self, Ask};
+use super::run::{Run, What};
+use super::world::handle_of;
+use super::{admin, world};
+
+/// Lets an operation begin; some are over at once.
+pub(super) fn start(run: &mut Run, at: usize) {
+    let operation = run.plot.operations[at].clone();
+    match operation {
+        Operation::Add(pod, by) => add(run, pod, by, Ask::One),
+        Operation::AddAddress(pod, by, number) => {
+            let ip = address(run, number);
+            add(run, pod, by, Ask::Address(ip));
+        }
+        Operation::AddSeveral(pod, by, count) => add(run, pod, by, Ask::Several(count)),
+        Operation::Check(pod) => {
+            let what = What { by: By::Ours, ..of_pod(run, "check", pod, By::Ours) };
+            let process = process::check(site(run, &what), pod, what.held.clone());
+            run.push(what, process);
+        }
+        Operation::Look(pod) => {
+            let what = of_pod(run, "look", pod, By::Ours);
+            let process = process::look(site(run, &what), pod);
+            run.push(what, process);
+        }
+        Operation::Del(pod, by) => {
+            let what = of_pod(run, family(by, "del", "stock del"), pod, by);
+            run.world.told.leave(handle_of(pod).as_str());
+            let site = site(run, &what);
+            let process = match by {
+                By::Ours => process::del(site, pod),
+                By::Stock => process::stock_del(site, pod),
+            };
+            run.push(what, process);
+        }
+        Operation::ReleaseAddresses(pod, by) => release_addresses(run, pod, by),
+        Operation::ClaimBlock(node, by, number) => {
+            let what = of_node(run, family(by, "claim", "stock claim"), node, by);
+            let (site, cidr) = (site(run, &what), run.layout.block(number));
+            let process = match by {
+                By::Ours => process::claim(site, cidr),
+                By::Stock => process::stock_claim(site, cidr),
+            };
+            run.push(what, process);
+        }
+        Operation::ReleaseClaims(node, by, must_be_empty) => {
+            let name = family(by, "release claims", "stock release claims");
+            let what = of_node(run, name, node, by);
+            let site = site(run, &what);
+            let process = match by {
+                By::Ours => process::release_claims(site, must_be_empty),
+                By::Stock => process::stock_release_claims(site, must_be_empty),
+            };
+            run.push(what, process);
+        }
+        Operation::ReadAll => {
+            let what = counted(run, What::admin("read all"));
+            let process = process::read_all(run.site(None, "admin"));
+            run.push(what, process);
+        }
+        Operation::Mend => {
+            let what = counted(run, What::admin("mend"));
+            let process = admin::mend(run.site(None, "admin"));
+            run.push(what, process);
+        }
+        Operation::Admin(fault, number) => {
+            run.tally.fault(fault);
+            let what = counted(run, What::admin(admin_family(fault)));
+            let site = run.site(None, "admin");
+            let process = admin::begin(fault, number, &run.layout.clone(), &mut run.world, site);
+            run.push(what, process);
+        }
+        Operation::Cache(fault, node) => spoil(run, fault, node),
+        Operation::Clock(fault, node, number) => set_clock(run, fault, node, number),
+    }
+}
+
+fn admin_family(fault: Fault) -> &'static str {
+    match fault {
+        Fault::NodeDeleted => "release claims",
+        Fault::PoolDeleted => "delete a pool",
+        Fault::Bound => "bind",
+        Fault::Configured => "configure",
+        _ => "apply",
+    }
+}
+
+fn family(by: By, ours: &'static str, stock: &'static str) -> &'static str {
+    match by {
+        By::Ours => ours,
+        By::Stock => stock,
+    }
+}
+
+fn counted(run: &mut Run, what: What) -> What {
+    run.tally.request(what.family);
+    what
+}
+
+fn of_node(run: &mut Run, family: &'static str, node: usize, by: By) -> What {
+    let host = run.world.nodes[node].name.clone();
+    counted(run, What { by, host, node: Some(node), ..What::admin(family) })
+}
+
+fn of_pod(run: &mut Run, family: &'static str, pod: usize, by: By) -> What {
+    let handle = handle_of(pod).as_str().to_owned();
+    let held = run.world.told.of(&handle).into_iter().collect();
+    let node = run.plot.pods[pod].node;
+    if by == By::Stock {
+        run.world.stock_handles.insert(handle);
+    }
+    What { pod: Some(pod), held, ..of_node(run, family, node, by) }
+}
+
+fn site(run: &Run, what: &What) -> process::Site {
+    run.site(what.node, &what.host)
+}
+
+fn add(run: &mut Run, number: usize, by: By, ask: Ask) {
+    let family = match (by, ask) {
+        (By::Ours, Ask::One) => "add",
+        (By::Ours, Ask::Address(_)) => "add an address",
+        (By::Ours, Ask::Several(_)) => "add several",
+        (By::Stock, Ask::One) => "stock add",
+        (By::Stock, Ask::Address(_)) => "stock add an address",
+        (By::Stock, Ask::Several(_)) => "stock add several",
+    };
+    let is_replay = by == By::Ours && !matches!(ask, Ask::Several(_));
+    let what = What { is_add: true, is_replay, ..of_pod(run, family, number, by) };
+    let (site, pod) = (site(run, &what), run.plot.pods[number].clone());
+    let process = match by {
+        By::Ours => process::add(site, number, &pod, ask, &run.layout),
+        By::Stock => process::stock_add(site, number, &pod, ask, &run.layout),
+    };
+    run.push(what, process);
+}
+
+fn release_addresses(run: &mut Run, pod: usize, by: By) {
+    let what = of_pod(run, family(by, "release addresses", "stock release addresses"), pod, by);
+    let held = what.held.clone();
+    if held.is_empty() {
+        return;
+    }
+    run.world.told.leave(handle_of(pod).as_str());
+    let site = site(run, &what);
+    let process = match by {
+        By::Ours => process::release_addresses(site, pod, held),
+        By::Stock => process::stock_release_addresses(site, held),
+    };
+    run.push(what, process);
+}
+
+fn address(run: &Run, number: u64) -> IpAddr {
+    let block: Cidr = run.layout.block(number / 64);
+    let count = 1_u64 << (32 - u32::from(block.prefix() % 32)).min(3);
+    let ordinal = usize::try_from(number % count.min(4)).unwrap_or_default();
+    block.address_at(Ordinal::new(ordinal).expect("an ordinal"))
+}
+
+/// What a node remembers is not what it was.
+fn spoil(run: &mut Run, fault: Fault, node: usize) {
+    run.tally.fault(fault);
+    let count = run.world.nodes.len();
+    let other = run.world.nodes[(node + 1) % count].memory.clone();
+    let here = &mut run.world.nodes[node];
+    here.memory = match (fault, here.memory.take()) {
+        (Fault::StaleCache, memory) => here.earlier.clone().or(memory),
+        (Fault::ForeignCache, memory) => other.or(memory),
+        (Fault::OtherCluster, memory) => memory.map(world::of_another_cluster),
+        (Fault::CutCache, Some(memory)) => Some(cut(memory)),
+        _ => None,
+    };
+}
+
+fn cut(mut memory: Recollection) -> Recollection {
+    let half = memory.kvs.len() / 2;
+    memory.kvs.truncate(half.max(1));
+    memory.absent.truncate(1);
+    memory
+}
+
+fn set_clock(run: &mut Run, fault: Fault, node: usize, number: u64) {
+    run.tally.fault(fault);
+    let seconds = i64::try_from(number % 7200).unwrap_or_default();
+    let nanos = seconds * 1_000_000_000;
+    run.note_clock();
+    let clock = &run.world.nodes[node].clock;
+    clock.advance_nanos(if fault == Fault::ClockBack { -nanos } else { nanos });
+}
