@@ -234,7 +234,7 @@ impl<'v> Lookup<'v> {
         let again = guards.keys().filter(|range| !is_scanned(range));
         let mut otherwise: Vec<Read> = again.cloned().map(Read::values).collect();
         let mut compares: Vec<Compare> = guards.into_values().collect();
-        if let Some(kv) = self.view.witness().and_then(|witness| self.view.kv(witness)) {
+        if let Some(kv) = self.view.witness() {
             compares.push(Compare::Value { key: kv.key.clone(), value: kv.value.clone() });
         }
         let room = Txn::OPS_MAX.saturating_sub(otherwise.len());
@@ -339,6 +339,7 @@ impl<'v> Lookup<'v> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kv::Recollection;
     use crate::kv::model::Model;
 
     fn read(view: &mut View, model: &mut Model, reads: Vec<Read>) {
@@ -353,6 +354,32 @@ mod tests {
         let lookup = Lookup::new(&view);
         let wanted = vec![Read::values(Range::key("a")), Read::keys(Range::prefix("b/"))];
         assert_eq!(lookup.require(wanted.clone()), Err(Missing(wanted)));
+    }
+
+    /// A view recalled in a store with another history: it has the same keys at the same revisions.
+    #[test]
+    fn what_is_read_of_the_witness_later_does_not_prove_what_was_remembered() {
+        let mut elsewhere = Model::default();
+        elsewhere.put("pool", b"theirs");
+        elsewhere.put("block", b"theirs");
+        let kvs = elsewhere.iter().cloned().collect();
+        let (absent, scans) = (Vec::new(), Vec::new());
+        let recollection = Recollection { witness: "block".to_owned(), kvs, absent, scans };
+        for has_block in [true, false] {
+            let mut model = Model::default();
+            model.put("pool", b"ours");
+            if has_block {
+                model.put("block", b"ours");
+            }
+            let mut view = View::recall(recollection.clone());
+            let reads = ["block", "given"].map(|key| Read::values(Range::key(key)));
+            read(&mut view, &mut model, reads.to_vec());
+            let mut lookup = Lookup::new(&view);
+            assert_eq!(lookup.get("pool").unwrap().unwrap().value, b"theirs");
+            let put = Op::Put { key: "given".to_owned(), value: Vec::new() };
+            let txn = lookup.into_txn(vec![put]).unwrap();
+            assert!(!model.apply(&txn).unwrap().succeeded, "with a block: {has_block}");
+        }
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub struct View {
     /// How far long walks came.
     waypoints: BTreeMap<String, Waypoint>,
     /// In a recalled view, the value that proves the store's history to be the remembered one.
-    witness: Option<Key>,
+    ///
+    /// It stays what was remembered, whatever is read of its key meanwhile: only that value proves the rest.
+    witness: Option<Kv>,
 }
 
 /// What an earlier call has read and written, as plain data: the seed of a recalled view.
@@ -93,9 +95,9 @@ impl View {
     #[must_use]
     pub fn recall(recollection: Recollection) -> Self {
         let Recollection { witness, kvs, absent, scans } = recollection;
-        if !kvs.iter().any(|kv| kv.key == witness) {
+        let Some(witness) = kvs.iter().find(|kv| kv.key == witness).cloned() else {
             return Self::default();
-        }
+        };
         let known = kvs.into_iter().map(|kv| (kv.key.clone(), Entry::Remembered(kv)));
         let absent = absent.into_iter().map(|key| (key, Entry::RememberedAbsent));
         let scan =
@@ -142,10 +144,10 @@ impl View {
         self.witness.is_some()
     }
 
-    /// Returns the key that proves the store's history in a recalled view.
+    /// Returns the key and value that prove the store's history in a recalled view.
     #[must_use]
-    pub fn witness(&self) -> Option<&str> {
-        self.witness.as_deref()
+    pub fn witness(&self) -> Option<&Kv> {
+        self.witness.as_ref()
     }
 
     /// Takes over the answer to a read. Where it disagrees with an older answer, the newer revision wins.

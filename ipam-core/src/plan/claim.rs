@@ -2,7 +2,9 @@
 
 use crate::ip::Cidr;
 use crate::kv::{Lookup, Op, Range, Read};
-use crate::model::{Affinity, AffinityState, Block, DecodeError, Owner, Timestamp, key};
+use crate::model::{
+    Affinity, AffinityState, Block, DecodeError, Owner, ResourceKind, Timestamp, key,
+};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 
@@ -28,6 +30,10 @@ impl Request for ClaimBlocks {
         lookup.require(Facts::reads())?;
         let facts = Facts::read(lookup)?;
         let cidrs = blocks_of(&facts.pools, self.cidr, TXN_OPS_MAX / 4)?;
+        // Whoever deletes the pool, or switches it off, meanwhile must not find a new block in it.
+        for pool in facts.pools.iter().filter(|pool| pool.cidr.covers(&self.cidr)) {
+            lookup.get(&key::resource(ResourceKind::IpPool, &pool.name))?;
+        }
         let keys =
             cidrs.iter().flat_map(|cidr| [key::block(cidr), key::affinity(&self.owner, cidr)]);
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;

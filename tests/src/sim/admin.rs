@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use ipam_core::check::{Remedy, check};
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::kv::{Key, Op, Txn};
+use ipam_core::kv::{Compare, Key, Op, Revision, Txn};
 use ipam_core::model::{
-    Binding, BindingMode, IpPool, IpReservation, IpReservationSpec, Node, Owner, ResourceKind, key,
+    Affinity, AffinityState, Binding, BindingMode, IpPool, IpReservation, IpReservationSpec, Node, Owner, ResourceKind, key,
 };
 use ipam_core::plan::{
     ApplyResources, Bind, Claims, Configure, DeletePool, Manifest, ReadAll, ReleaseClaims, Repair,
@@ -69,6 +69,7 @@ pub(super) fn begin(
         Fault::Reserved => reserve(site, layout, number),
         Fault::Bound => bind(site, layout, number),
         Fault::Configured => configure(site, number),
+        Fault::Damaged => damage(site, layout, world, number),
         _ => Box::pin(async { done() }),
     }
 }
@@ -168,6 +169,32 @@ impl Site {
             }
         }
     }
+}
+
+/// Leaves what races of a stock node with itself leave, see 6.7 of the protocol in `docs/`: a claim on no block or on
+/// another's, or a block without its claim.
+fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
+    let hosts: Vec<&String> = world.stock_hosts.iter().collect();
+    if hosts.is_empty() {
+        return Box::pin(async { done() });
+    }
+    let owner = Owner::Host(hosts[at(number, hosts.len())].clone());
+    let cidr = layout.block(number / 64);
+    let key = key::affinity(&owner, &cidr);
+    let states = [AffinityState::Confirmed, AffinityState::Confirmed, AffinityState::PendingDeletion];
+    let value = Affinity::in_state(states[at(number / 7, states.len())].clone()).encode();
+    let stored = world.get(&key).map(|kv| kv.mod_revision);
+    let then = match stored {
+        None => Op::Put { key: key.clone(), value },
+        Some(_) => Op::Delete { key: key.clone() },
+    };
+    let mod_revision = stored.unwrap_or(Revision::ABSENT);
+    let compares = vec![Compare::Key { key, mod_revision }];
+    let txn = Txn { compares, then: vec![then], otherwise: Vec::new() };
+    Box::pin(async move {
+        drop(site.link.txn(&txn, DEADLINE).await);
+        done()
+    })
 }
 
 fn reserve(site: Site, layout: &Layout, number: u64) -> Process {

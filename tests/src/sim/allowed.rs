@@ -64,6 +64,14 @@ pub(super) fn forbidden(
     (!selects).then(|| format!("{name} selects {selector}, and {host} is in {zone:?}"))
 }
 
+/// Says why a block must not be made, by what is stored when it is.
+pub(super) fn homeless(snapshot: &Snapshot, block: &Cidr) -> Option<String> {
+    let Some(pool) = Stored(snapshot).pool_of(block.first_address()) else {
+        return Some("it is made, and lies in no pool".to_owned());
+    };
+    (pool["spec"]["disabled"] == true).then(|| "it is made in a pool that is disabled".to_owned())
+}
+
 struct Stored<'s>(&'s Snapshot);
 
 impl Stored<'_> {

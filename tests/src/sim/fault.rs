@@ -56,11 +56,13 @@ pub enum Fault {
     Bound,
     /// The allocator is configured anew.
     Configured,
+    /// A stock node leaves a claim behind as its races with itself do: on no block, on another's, or none on its own.
+    Damaged,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::LostRequest,
@@ -85,6 +87,7 @@ impl Fault {
         Self::Reserved,
         Self::Bound,
         Self::Configured,
+        Self::Damaged,
     ];
 
     /// Those that befall what a node remembers.
@@ -92,7 +95,7 @@ impl Fault {
         [Self::StaleCache, Self::ForeignCache, Self::OtherCluster, Self::CutCache, Self::NoCache];
 
     /// Those that an administrator brings about while others are at work.
-    pub(super) const OF_ADMINS: [Self; 9] = [
+    pub(super) const OF_ADMINS: [Self; 10] = [
         Self::NodeDeleted,
         Self::NodeRenamed,
         Self::NodeRelabelled,
@@ -102,6 +105,7 @@ impl Fault {
         Self::Reserved,
         Self::Bound,
         Self::Configured,
+        Self::Damaged,
     ];
 
     /// Reads the name that [`fmt::Display`] writes.

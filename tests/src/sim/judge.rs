@@ -10,7 +10,7 @@ use ipam_core::model::key::{self, Named};
 use ipam_core::model::{Block, Owner, Timestamp};
 use ipam_core::plan::Snapshot;
 
-use super::allowed::forbidden;
+use super::allowed::{forbidden, homeless};
 use super::layout::Layout;
 use super::operation::{By, Pod};
 use super::world::World;
@@ -24,6 +24,8 @@ pub(super) struct Author<'a> {
     pub(super) handle: Option<&'a str>,
     /// Whether it is an ADD of ours, for which addresses are held against what the pod may have.
     pub(super) adds_for: Option<&'a Pod>,
+    /// Whether it was believed lost: it may do again what it did, and was undone since.
+    pub(super) is_late: bool,
     /// The latest time that its clock has shown it.
     pub(super) latest: Timestamp,
     /// The shortest cooldown that it may have read.
@@ -85,12 +87,15 @@ impl Judge {
             if author.by == By::Ours {
                 here.extend(transition::claim_changes(cidr, before, after));
             }
-            if self.clocks_disagree && old.is_none() {
+            if (self.clocks_disagree || author.is_late) && old.is_none() {
                 self.numbers.forget(cidr);
             }
             here.extend(self.numbers.note(cidr, before, after));
             here.extend(transition::hurried(old, new, author.latest, author.cooldown));
             here.extend(strangers(old, new, author, world));
+            if author.by == By::Ours && old.is_none() && new.is_some() {
+                here.extend(homeless(&change.before, cidr));
+            }
             for ip in newly_taken(old, new) {
                 let Some(pod) = author.adds_for else { continue };
                 let why = forbidden(&change.before, layout, pod, author.host, ip);

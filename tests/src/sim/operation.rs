@@ -6,8 +6,10 @@ use ipam_core::ip::Family;
 use super::fault::{Fault, Faults};
 use super::layout::{Layout, NAMESPACES};
 
-/// How soon what belongs together follows.
-const SOON_NANOS_MAX: i64 = 9_000_000;
+/// How soon what happens at once follows.
+const AT_ONCE_NANOS: std::ops::Range<i64> = 0..3_000_000;
+/// How soon something follows that finds the first thing done.
+const SOON_NANOS: std::ops::Range<i64> = 20_000_000..60_000_000;
 
 /// Who carries out what concerns a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +54,17 @@ pub(super) enum Operation {
     ReleaseAddresses(usize, By),
     /// A node claims a block, a number that leads to one.
     ClaimBlock(usize, By, u64),
+    /// A node gives such a block up, if it is empty.
+    ReleaseBlock(usize, By, u64),
     /// A node's claims are given up.
     ReleaseClaims(usize, By, bool),
     /// Everything is read.
     ReadAll,
     /// Something goes wrong that an administrator brings about; the number decides the details.
     Admin(Fault, u64),
-    /// What a node remembers is not what it was.
-    Cache(Fault, usize),
-    /// The clock of a node is set.
+    /// What a node remembers is not what it was; the number decides the details.
+    Cache(Fault, usize, u64),
+    /// The clock of a node is set, as far as the number says.
     Clock(Fault, usize, u64),
     /// What `check` finds is mended, as an administrator may at any time as long as he waits where he must.
     Mend,
@@ -86,8 +90,8 @@ impl Plot {
             let sequel = sequel(rng, layout, &operation);
             start += gap(rng);
             plot.push(operation, start);
-            for operation in sequel {
-                start += rng.i64(0..SOON_NANOS_MAX);
+            for (delay, operation) in sequel {
+                start += delay;
                 plot.push(operation, start);
             }
         }
@@ -160,16 +164,16 @@ fn gap(rng: &mut Rng) -> i64 {
 
 /// Stock Calico confirms a claim without looking whether its block is still there: while a node claims a block that it has,
 /// somebody gives its claims up, and then another node takes the block.
-fn sequel(rng: &mut Rng, layout: &Layout, first: &Operation) -> Vec<Operation> {
+fn sequel(rng: &mut Rng, layout: &Layout, first: &Operation) -> Vec<(i64, Operation)> {
     let other = rng.usize(..layout.nodes.len());
     let Operation::ClaimBlock(node, By::Stock, number) = first else { return Vec::new() };
-    let again = Operation::ClaimBlock(*node, By::Stock, *number);
+    let claim = || Operation::ClaimBlock(*node, By::Stock, *number);
     vec![
-        again.clone(),
-        Operation::ReleaseClaims(*node, By::Stock, true),
-        again.clone(),
-        again,
-        Operation::ClaimBlock(other, layout.by(rng, other), *number),
+        (rng.i64(SOON_NANOS), Operation::ReleaseBlock(*node, By::Stock, *number)),
+        (rng.i64(AT_ONCE_NANOS), claim()),
+        (rng.i64(AT_ONCE_NANOS), claim()),
+        (rng.i64(SOON_NANOS), Operation::ClaimBlock(other, layout.by(rng, other), *number)),
+        (rng.i64(SOON_NANOS), Operation::ReleaseBlock(*node, layout.by(rng, *node), *number)),
     ]
 }
 
@@ -183,7 +187,7 @@ fn calamity(rng: &mut Rng, layout: &Layout, faults: &Faults) -> Option<Operation
     }
     for fault in Fault::OF_CACHES {
         if faults.strikes(fault, rng) {
-            return Some(Operation::Cache(fault, node));
+            return Some(Operation::Cache(fault, node, number));
         }
     }
     let clocks = [Fault::ClockForward, Fault::ClockBack];

@@ -200,6 +200,13 @@ pub(super) fn claim(site: Site, cidr: Cidr) -> Process {
     Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
 }
 
+/// The node gives a block up, if it is empty.
+pub(super) fn release_block(site: Site, cidr: Cidr) -> Process {
+    let of = Claims::Inside(cidr, Owner::Host(site.host.clone()));
+    let request = ReleaseClaims { of, must_be_empty: true };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
 /// The node's claims are given up.
 pub(super) fn release_claims(site: Site, must_be_empty: bool) -> Process {
     let of = Claims::All(Owner::Host(site.host.clone()));
@@ -285,6 +292,14 @@ pub(super) fn stock_claim(site: Site, cidr: Cidr) -> Process {
     Box::pin(async move {
         let done = Stock::new(&site.link, &site.clock).claim_affinity(&cidr, &site.host).await;
         stock_ended(done.map(drop))
+    })
+}
+
+/// Stock Calico gives a block of the node up, if it is empty.
+pub(super) fn stock_release_block(site: Site, cidr: Cidr) -> Process {
+    Box::pin(async move {
+        let stock = Stock::new(&site.link, &site.clock);
+        stock_ended(stock.release_affinity(&cidr, &site.host, true).await)
     })
 }
 

@@ -46,9 +46,7 @@ pub(super) struct Actor {
     rng: Rng,
     /// When it takes its next step.
     due: i64,
-    /// The latest time that its clock has shown it, and the shortest cooldown that it may have read.
-    latest: Timestamp,
-    cooldown: i64,
+    pace: Pace,
 }
 
 /// What a process is about.
@@ -73,8 +71,18 @@ struct Late {
     due: i64,
     what: What,
     txn: Txn,
+    pace: Pace,
+}
+
+/// What a process may have seen of the time.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// The latest time that its clock has shown it.
     latest: Timestamp,
+    /// The shortest cooldown that it may have read.
     cooldown: i64,
+    /// Whether what it asks for was believed lost.
+    is_late: bool,
 }
 
 /// A run under way.
@@ -212,10 +220,11 @@ impl Run {
     /// Lets a process begin.
     pub(super) fn push(&mut self, what: What, process: Process) {
         let (latest, cooldown) = (self.now_of(&what), self.world.cooldown());
+        let pace = Pace { latest, cooldown, is_late: false };
         let number = self.started;
         self.log.note(number, || format!("{} by {:?} on {} begins, pod {:?}", what.family, what.by, what.host, what.pod));
         let rng = Rng::with_seed(self.seed ^ (self.source << 32));
-        self.actors.push(Actor { number, what, process, rng, due: self.now, latest, cooldown });
+        self.actors.push(Actor { number, what, process, rng, due: self.now, pace });
         self.started += 1;
     }
 
@@ -246,8 +255,12 @@ impl Run {
 
     fn carry_out_late(&mut self, late: Late) -> Result<(), Violation> {
         self.log.note(usize::MAX, || format!("a late request of {} arrives", late.what.family));
-        let author = (late.latest.max(self.now_of(&late.what)), late.cooldown.min(self.world.cooldown()));
-        self.apply(&late.txn, &late.what, author).map(drop)
+        let pace = Pace {
+            latest: late.pace.latest.max(self.now_of(&late.what)),
+            cooldown: late.pace.cooldown.min(self.world.cooldown()),
+            is_late: true,
+        };
+        self.apply(&late.txn, &late.what, pace).map(drop)
     }
 
     /// Lets one process go one step further.
@@ -255,8 +268,8 @@ impl Run {
         let now = self.now_of(&self.actors[at].what);
         let cooldown = self.world.cooldown();
         let actor = &mut self.actors[at];
-        actor.latest = actor.latest.max(now);
-        actor.cooldown = actor.cooldown.min(cooldown);
+        actor.pace.latest = actor.pace.latest.max(now);
+        actor.pace.cooldown = actor.pace.cooldown.min(cooldown);
         actor.due = self.now + actor.rng.i64(LATENCY_NANOS);
         match self.network.turn(actor.number) {
             Some(turn) => {
@@ -302,8 +315,8 @@ impl Run {
             return Ok(Some(Err(unknown())));
         }
         let actor = &self.actors[at];
-        let (what, author) = (actor.what.clone(), (actor.latest, actor.cooldown));
-        let reply = self.apply(txn, &what, author)?;
+        let (what, pace) = (actor.what.clone(), actor.pace);
+        let reply = self.apply(txn, &what, pace)?;
         if may_be_lost && self.strikes(Fault::RepeatedRequest, at) {
             self.delay(at, txn);
         }
@@ -320,15 +333,15 @@ impl Run {
     fn delay(&mut self, at: usize, txn: &Txn) {
         let actor = &mut self.actors[at];
         let due = self.now + actor.rng.i64(0..LATE_NANOS_MAX);
-        let (what, latest, cooldown) = (actor.what.clone(), actor.latest, actor.cooldown);
-        self.late.push(Late { due, what, txn: txn.clone(), latest, cooldown });
+        let (what, pace) = (actor.what.clone(), actor.pace);
+        self.late.push(Late { due, what, txn: txn.clone(), pace });
     }
 
     fn apply(
         &mut self,
         txn: &Txn,
         what: &What,
-        author: (Timestamp, i64),
+        pace: Pace,
     ) -> Result<Reply, Violation> {
         if !txn.is_write() {
             return Ok(apply(&self.world, txn));
@@ -353,8 +366,9 @@ impl Run {
             host: &what.host,
             handle: handle.as_deref(),
             adds_for: what.pod.filter(|_| is_ours).map(|pod| &self.plot.pods[pod]),
-            latest: author.0,
-            cooldown: author.1,
+            is_late: pace.is_late,
+            latest: pace.latest,
+            cooldown: pace.cooldown,
         };
         let wrong = self.judge.judge(&change, &author, &self.layout, &self.world);
         if wrong.is_empty() { Ok(reply) } else { Err(Violation { what: wrong }) }
@@ -470,6 +484,7 @@ impl Operation {
             | Self::Del(pod, _)
             | Self::ReleaseAddresses(pod, _) => Some(*pod),
             Self::ClaimBlock(..)
+            | Self::ReleaseBlock(..)
             | Self::ReleaseClaims(..)
             | Self::ReadAll
             | Self::Admin(..)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipam_core::ip::{Cidr, Ordinal};
 use ipam_core::kv::Recollection;
+use ipam_etcd::cache;
 
 use super::fault::Fault;
 use super::operation::{By, Operation};
@@ -52,6 +53,16 @@ pub(super) fn start(run: &mut Run, at: usize) {
             };
             run.push(what, process);
         }
+        Operation::ReleaseBlock(node, by, number) => {
+            let name = family(by, "release claims", "stock release claims");
+            let what = of_node(run, name, node, by);
+            let (site, cidr) = (site(run, &what), run.layout.block(number));
+            let process = match by {
+                By::Ours => process::release_block(site, cidr),
+                By::Stock => process::stock_release_block(site, cidr),
+            };
+            run.push(what, process);
+        }
         Operation::ReleaseClaims(node, by, must_be_empty) => {
             let name = family(by, "release claims", "stock release claims");
             let what = of_node(run, name, node, by);
@@ -74,12 +85,13 @@ pub(super) fn start(run: &mut Run, at: usize) {
         }
         Operation::Admin(fault, number) => {
             run.tally.fault(fault);
-            let what = counted(run, What::admin(admin_family(fault)));
+            let by = if fault == Fault::Damaged { By::Stock } else { By::Ours };
+            let what = counted(run, What { by, ..What::admin(admin_family(fault)) });
             let site = run.site(None, "admin");
             let process = admin::begin(fault, number, &run.layout.clone(), &mut run.world, site);
             run.push(what, process);
         }
-        Operation::Cache(fault, node) => spoil(run, fault, node),
+        Operation::Cache(fault, node, number) => spoil(run, fault, node, number),
         Operation::Clock(fault, node, number) => set_clock(run, fault, node, number),
     }
 }
@@ -90,6 +102,7 @@ fn admin_family(fault: Fault) -> &'static str {
         Fault::PoolDeleted => "delete a pool",
         Fault::Bound => "bind",
         Fault::Configured => "configure",
+        Fault::Damaged => "stock damage",
         _ => "apply",
     }
 }
@@ -167,7 +180,7 @@ fn address(run: &Run, number: u64) -> IpAddr {
 }
 
 /// What a node remembers is not what it was.
-fn spoil(run: &mut Run, fault: Fault, node: usize) {
+fn spoil(run: &mut Run, fault: Fault, node: usize, number: u64) {
     run.tally.fault(fault);
     let count = run.world.nodes.len();
     let other = run.world.nodes[(node + 1) % count].memory.clone();
@@ -176,16 +189,22 @@ fn spoil(run: &mut Run, fault: Fault, node: usize) {
         (Fault::StaleCache, memory) => here.earlier.clone().or(memory),
         (Fault::ForeignCache, memory) => other.or(memory),
         (Fault::OtherCluster, memory) => memory.map(world::of_another_cluster),
-        (Fault::CutCache, Some(memory)) => Some(cut(memory)),
+        (Fault::CutCache, Some(memory)) => cut(&memory, number),
         _ => None,
     };
 }
 
-fn cut(mut memory: Recollection) -> Recollection {
-    let half = memory.kvs.len() / 2;
-    memory.kvs.truncate(half.max(1));
-    memory.absent.truncate(1);
-    memory
+/// The file that a node keeps it in is cut off somewhere, or a bit of it has flipped.
+fn cut(memory: &Recollection, number: u64) -> Option<Recollection> {
+    let mut bytes = cache::encode(memory);
+    let number = usize::try_from(number).unwrap_or_default();
+    let at = number % bytes.len();
+    if number.is_multiple_of(2) {
+        bytes.truncate(at);
+    } else if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << (number % 8);
+    }
+    cache::decode(&bytes)
 }
 
 fn set_clock(run: &mut Run, fault: Fault, node: usize, number: u64) {
