@@ -11,7 +11,7 @@ export RINGFENCE_BIN_DIR := $(BIN)
 # Linked statically, a process starts in half the time, and that is most of a CNI call.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 
-.PHONY: help setup build demo test check bench fuzz fmt clean
+.PHONY: help setup build demo test soak check bench fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ demo: build ## See a firewall let annotated pods through and stop the others; on
 test: build ## Run every test
 	@scripts/etcd-next.sh
 	cargo test --locked --workspace --all-features --no-fail-fast
+
+soak: setup ## Run the simulation for ten times as long as `make test` does
+	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture
 
 check: setup ## Lints, format, documentation, licences
 	cargo fmt --all --check

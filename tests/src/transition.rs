@@ -90,6 +90,12 @@ impl Numbers {
         Some(format!("it counts {new} after {last}"))
     }
 
+    /// Returns how far a block counted.
+    #[must_use]
+    pub fn last(&self, cidr: &Cidr) -> Option<u64> {
+        self.0.get(cidr).copied()
+    }
+
     /// Forgets the earlier life of a block: clocks that disagree may let the next one count from less.
     pub fn forget(&mut self, cidr: &Cidr) {
         self.0.remove(cidr);

@@ -121,13 +121,15 @@ impl Rule {
     pub const fn remedy(self) -> Remedy {
         match self {
             Self::X1 => Remedy::AtOnce("withdraw the claim"),
-            Self::X3 => Remedy::AtOnce("restore the claim, or give the block up if its node is gone"),
+            Self::X3 => {
+                Remedy::AtOnce("restore the claim, or give the block up if its node is gone")
+            }
             Self::X4 => Remedy::AtOnce("count the addresses that are held"),
             Self::EmptyUnowned => Remedy::AtOnce("delete the block"),
             Self::X5 | Self::Phantom => Remedy::Aged("count only the addresses that are held"),
-            Self::Unconfirmed => {
-                Remedy::Aged("confirm the claim if the block is its owner's, and delete it otherwise")
-            }
+            Self::Unconfirmed => Remedy::Aged(
+                "confirm the claim if the block is its owner's, and delete it otherwise",
+            ),
             Self::Undecodable
             | Self::K1
             | Self::K2

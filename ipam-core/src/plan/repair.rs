@@ -1,10 +1,11 @@
 //! Mending what `check` found.
 
 use crate::block;
-use crate::check::{Finding, Remedy, Rule};
+use crate::check::{Finding, Rule};
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read, Revision};
-use crate::model::{Affinity, AffinityState, Block, Handle, Owner, ResourceKind, Timestamp, key};
+use crate::model::key::{self, Named};
+use crate::model::{Affinity, AffinityState, Block, Handle, Owner, ResourceKind, Timestamp};
 
 use super::downgrade::downgrade;
 use super::release::write_handle;
@@ -16,7 +17,7 @@ const BLOCKS_MAX: usize = 40;
 /// Asks to mend what one finding is about.
 ///
 /// It compares everything that it looked at, and the subject must be as it was when it was judged: whatever has changed since
-/// is judged anew. Where [`Remedy::Aged`] says so, the caller must have seen the same revision for longer than any operation
+/// is judged anew. Where [`Remedy::Aged`](crate::check::Remedy::Aged) says so, the caller must have seen the same revision for longer than any operation
 /// of a node takes.
 ///
 /// Source: what may be mended, and when, follows from calico `libcalico-go/lib/ipam`, whose writers look at one key at a time.
@@ -24,23 +25,31 @@ const BLOCKS_MAX: usize = 40;
 pub struct Repair {
     rule: Rule,
     subject: Key,
-    block: Option<Cidr>,
     seen: Revision,
+    cure: Cure,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cure {
+    Withdraw(Owner, Cidr),
+    ClaimAgain(Cidr),
+    Settle(Owner, Cidr),
+    DeleteIdle(Cidr),
+    CountMore(String, Cidr),
+    CountLess(String),
 }
 
 impl Repair {
     /// Returns the repair of what was found in a snapshot; `None` where only people can mend it.
     #[must_use]
     pub fn of(finding: &Finding, snapshot: &Snapshot) -> Option<Self> {
-        if finding.rule.remedy() == Remedy::None {
-            return None;
-        }
         let stored = snapshot.kvs.iter().find(|kv| kv.key == finding.subject);
         Some(Self {
             rule: finding.rule,
             subject: finding.subject.clone(),
-            block: finding.block,
             seen: stored.map_or(Revision::ABSENT, |kv| kv.mod_revision),
+            cure: Cure::of(finding)?,
         })
     }
 
@@ -49,13 +58,40 @@ impl Repair {
     pub const fn rule(&self) -> Rule {
         self.rule
     }
+}
 
-    fn ops(&self, lookup: &mut Lookup<'_>, owner: &Owner, cidr: Cidr) -> Planned<Vec<Op>> {
-        match self.rule {
-            Rule::X1 => withdraw(lookup, owner, &cidr),
-            Rule::X3 => claim_again(lookup, owner, &cidr),
-            Rule::Unconfirmed => settle(lookup, owner, &cidr),
-            _ => Ok(Vec::new()),
+impl Cure {
+    fn of(finding: &Finding) -> Option<Self> {
+        let rule = finding.rule;
+        match key::parse(&finding.subject)? {
+            Named::Affinity(owner, cidr) if rule == Rule::X1 => Some(Self::Withdraw(owner, cidr)),
+            Named::Affinity(owner, cidr) if rule == Rule::Unconfirmed => {
+                Some(Self::Settle(owner, cidr))
+            }
+            Named::Block(cidr) if rule == Rule::X3 => Some(Self::ClaimAgain(cidr)),
+            Named::Block(cidr) if rule == Rule::EmptyUnowned => Some(Self::DeleteIdle(cidr)),
+            Named::Handle(id) if rule == Rule::X4 => Some(Self::CountMore(id, finding.block?)),
+            Named::Handle(id) if matches!(rule, Rule::X5 | Rule::Phantom) => {
+                Some(Self::CountLess(id))
+            }
+            Named::Affinity(..)
+            | Named::Block(_)
+            | Named::Handle(_)
+            | Named::Config
+            | Named::Resource(..)
+            | Named::Binding(_)
+            | Named::PoolMark(_) => None,
+        }
+    }
+
+    fn ops(&self, lookup: &mut Lookup<'_>, subject: &str) -> Planned<Vec<Op>> {
+        match self {
+            Self::Withdraw(owner, cidr) => withdraw(lookup, owner, cidr),
+            Self::ClaimAgain(cidr) => claim_again(lookup, cidr),
+            Self::Settle(owner, cidr) => settle(lookup, owner, cidr),
+            Self::DeleteIdle(cidr) => delete_idle(lookup, cidr),
+            Self::CountMore(id, cidr) => count_more(lookup, subject, id, *cidr),
+            Self::CountLess(id) => count_less(lookup, subject, id),
         }
     }
 }
@@ -70,33 +106,9 @@ impl Request for Repair {
         if stored.map_or(Revision::ABSENT, |kv| kv.mod_revision) != self.seen {
             return Ok(Outcome::Done(false));
         }
-        let ops = match (key::parse(&self.subject), self.rule) {
-            (Some(key::Named::Affinity(owner, cidr)), _) => self.ops(lookup, &owner, cidr)?,
-            (Some(key::Named::Block(cidr)), Rule::EmptyUnowned) => delete_idle(lookup, &cidr)?,
-            (Some(key::Named::Block(cidr)), _) => {
-                let owner = read_block(lookup, &cidr)?.and_then(|block| owner_of(&block));
-                match owner {
-                    Some(owner) => self.ops(lookup, &owner, cidr)?,
-                    None => Vec::new(),
-                }
-            }
-            (Some(key::Named::Handle(id)), Rule::X4) => match self.block {
-                Some(cidr) => count_more(lookup, &self.subject, &id, cidr)?,
-                None => Vec::new(),
-            },
-            (Some(key::Named::Handle(id)), _) => count_less(lookup, &self.subject, &id)?,
-            _ => Vec::new(),
-        };
-        Ok(if ops.is_empty() {
-            Outcome::Done(false)
-        } else {
-            Outcome::Write { ops, reply: true }
-        })
+        let ops = self.cure.ops(lookup, &self.subject)?;
+        Ok(if ops.is_empty() { Outcome::Done(false) } else { Outcome::Write { ops, reply: true } })
     }
-}
-
-fn owner_of(block: &Block) -> Option<Owner> {
-    block.affinity.as_deref().and_then(Owner::parse)
 }
 
 fn read_block(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Option<Block>> {
@@ -115,12 +127,14 @@ fn withdraw(lookup: &mut Lookup<'_>, owner: &Owner, cidr: &Cidr) -> Planned<Vec<
 }
 
 /// A block whose owner has no claim is claimed again for it, or given up where that node does not exist.
-fn claim_again(lookup: &mut Lookup<'_>, owner: &Owner, cidr: &Cidr) -> Planned<Vec<Op>> {
-    let (row_key, block_key) = (key::affinity(owner, cidr), key::block(cidr));
+fn claim_again(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Vec<Op>> {
+    let Some(block) = read_block(lookup, cidr)? else { return Ok(Vec::new()) };
+    let owner = block.affinity.as_deref().and_then(Owner::parse);
+    let Some(owner) = owner else { return Ok(Vec::new()) };
+    let row_key = key::affinity(&owner, cidr);
     let node_key = key::resource(ResourceKind::Node, owner.name());
     let keys = [&row_key, &node_key];
     lookup.require(keys.map(|key| Read::values(Range::key(key.clone()))))?;
-    let Some(block) = read_block(lookup, cidr)? else { return Ok(Vec::new()) };
     if lookup.get(&row_key)?.is_some() {
         return Ok(Vec::new());
     }
@@ -128,7 +142,7 @@ fn claim_again(lookup: &mut Lookup<'_>, owner: &Owner, cidr: &Cidr) -> Planned<V
     Ok(vec![if has_node {
         Op::Put { key: row_key, value: Affinity::in_state(AffinityState::Confirmed).encode() }
     } else {
-        give_up(block_key, block)
+        give_up(key::block(cidr), block)
     }])
 }
 
@@ -160,12 +174,7 @@ fn delete_idle(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Vec<Op>> {
 }
 
 /// Counts what a block holds under a handle where the handle counts less.
-fn count_more(
-    lookup: &mut Lookup<'_>,
-    handle_key: &str,
-    id: &str,
-    cidr: Cidr,
-) -> Planned<Vec<Op>> {
+fn count_more(lookup: &mut Lookup<'_>, handle_key: &str, id: &str, cidr: Cidr) -> Planned<Vec<Op>> {
     let held = read_block(lookup, &cidr)?.map_or(0, |block| held(&block, id));
     let stored = lookup.get(handle_key)?;
     let stored = stored.map(|kv| Handle::decode(handle_key, &kv.value)).transpose()?;

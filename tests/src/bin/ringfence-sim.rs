@@ -31,7 +31,8 @@ fn parse(args: Vec<String>) -> Result<Task, String> {
     let mut args = args.into_iter();
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-        let number = |text: &str| text.parse().map_err(|_| format!("{name}: {text:?} is no number"));
+        let number =
+            |text: &str| text.parse().map_err(|_| format!("{name}: {text:?} is no number"));
         match name.as_str() {
             "--seed" => (options.seed, has_seed) = (number(&value)?, true),
             "--length" => {

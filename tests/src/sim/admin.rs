@@ -7,7 +7,8 @@ use ipam_core::check::{Remedy, check};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::{Compare, Key, Op, Revision, Txn};
 use ipam_core::model::{
-    Affinity, AffinityState, Binding, BindingMode, IpPool, IpReservation, IpReservationSpec, Node, Owner, ResourceKind, key,
+    Affinity, AffinityState, Binding, BindingMode, IpPool, IpReservation, IpReservationSpec, Node,
+    Owner, ResourceKind, key,
 };
 use ipam_core::plan::{
     ApplyResources, Bind, Claims, Configure, DeletePool, Manifest, ReadAll, ReleaseClaims, Repair,
@@ -35,7 +36,9 @@ pub(super) fn begin(
     let pool = at(number, world.wishes.len());
     let rest = number / 64;
     match fault {
-        Fault::NodeDeleted => delete_node(site, world.nodes[node].name.clone(), rest.is_multiple_of(2)),
+        Fault::NodeDeleted => {
+            delete_node(site, world.nodes[node].name.clone(), rest.is_multiple_of(2))
+        }
         Fault::NodeRenamed => {
             let name = format!("n{node}-{}", rest % 3);
             let before = std::mem::replace(&mut world.nodes[node].name, name.clone());
@@ -144,7 +147,14 @@ fn delete_pool(site: Site, name: &str) -> Process {
                 return ended;
             }
         }
-        Ended { answer: if is_gone { Answer::Done } else { Answer::Wrong("a pool is deleted for ever".to_owned()) }, memory: Memory::Unchanged }
+        Ended {
+            answer: if is_gone {
+                Answer::Done
+            } else {
+                Answer::Wrong("a pool is deleted for ever".to_owned())
+            },
+            memory: Memory::Unchanged,
+        }
     })
 }
 
@@ -181,7 +191,8 @@ fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     let owner = Owner::Host(hosts[at(number, hosts.len())].clone());
     let cidr = layout.block(number / 64);
     let key = key::affinity(&owner, &cidr);
-    let states = [AffinityState::Confirmed, AffinityState::Confirmed, AffinityState::PendingDeletion];
+    let states =
+        [AffinityState::Confirmed, AffinityState::Confirmed, AffinityState::PendingDeletion];
     let value = Affinity::in_state(states[at(number / 7, states.len())].clone()).encode();
     let stored = world.get(&key).map(|kv| kv.mod_revision);
     let then = match stored {
@@ -245,7 +256,10 @@ fn configure(site: Site, number: u64) -> Process {
         (2, Configure { blocks_max: Some(blocks), ..Configure::default() }),
         (
             3,
-            Configure { auto_allocate_blocks: Some(!rest.is_multiple_of(4)), ..Configure::default() },
+            Configure {
+                auto_allocate_blocks: Some(!rest.is_multiple_of(4)),
+                ..Configure::default()
+            },
         ),
     ]);
     let request = settings[&(number % 4)].clone();

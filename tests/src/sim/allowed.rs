@@ -60,7 +60,8 @@ pub(super) fn forbidden(
     let selector = pool["spec"]["nodeSelector"].as_str().unwrap_or_default();
     let node = stored.get(&format!("/calico/resources/v3/projectcalico.org/nodes/{host}"));
     let zone = node.as_ref().and_then(|node| node["metadata"]["labels"]["zone"].as_str());
-    let selects = selector == "all()" || zone.is_some_and(|z| selector == format!("zone == \"{z}\""));
+    let selects =
+        selector == "all()" || zone.is_some_and(|z| selector == format!("zone == \"{z}\""));
     (!selects).then(|| format!("{name} selects {selector}, and {host} is in {zone:?}"))
 }
 
@@ -86,7 +87,8 @@ impl Stored<'_> {
     }
 
     fn pool_of(&self, ip: IpAddr) -> Option<Value> {
-        let contains = |pool: &Value| network(&pool["spec"]["cidr"]).is_some_and(|n| n.contains(ip));
+        let contains =
+            |pool: &Value| network(&pool["spec"]["cidr"]).is_some_and(|n| n.contains(ip));
         self.under("/calico/resources/v3/projectcalico.org/ippools/").find(contains)
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Author<'a> {
     pub(super) adds_for: Option<&'a Pod>,
     /// Whether it was believed lost: it may do again what it did, and was undone since.
     pub(super) is_late: bool,
+    /// The time at which it began, by which blocks that it makes count.
+    pub(super) began: Timestamp,
     /// The latest time that its clock has shown it.
     pub(super) latest: Timestamp,
     /// The shortest cooldown that it may have read.
@@ -81,13 +83,16 @@ impl Judge {
         for cidr in &change.written {
             let (before, after) = (&change.moment_before, &change.moment_after);
             let (old, new) = (before.blocks.get(cidr), after.blocks.get(cidr));
-            let mut here: Vec<String> = transition::owner_changes(cidr, before, after).into_iter().collect();
+            let mut here: Vec<String> =
+                transition::owner_changes(cidr, before, after).into_iter().collect();
             here.extend(transition::handle_changes(old, new));
             // Stock Calico confirms a claim, and deletes its block, without looking at the other one.
             if author.by == By::Ours {
                 here.extend(transition::claim_changes(cidr, before, after));
             }
-            if (self.clocks_disagree || author.is_late) && old.is_none() {
+            // Whoever began before an earlier life ended counts from an earlier time, as if its clock had been set back.
+            let is_behind = self.numbers.last(cidr) >= Some(author.began.sequence_base());
+            if (self.clocks_disagree || author.is_late || is_behind) && old.is_none() {
                 self.numbers.forget(cidr);
             }
             here.extend(self.numbers.note(cidr, before, after));
@@ -136,9 +141,8 @@ fn strangers(
 }
 
 fn newly_taken(old: Option<&Block>, new: Option<&Block>) -> Vec<IpAddr> {
-    let is_live = |block: &Block, at| {
-        block.record_of(at).is_some_and(|record| record.released_at.is_none())
-    };
+    let is_live =
+        |block: &Block, at| block.record_of(at).is_some_and(|record| record.released_at.is_none());
     let Some(new) = new else { return Vec::new() };
     let taken = new.taken().map(|(at, _)| at).filter(|at| is_live(new, *at));
     let fresh = taken.filter(|at| !old.is_some_and(|old| is_live(old, *at)));
@@ -152,10 +156,11 @@ fn is_tolerated(finding: &Finding, world: &World) -> bool {
     match (finding.rule, named) {
         // It counts before it takes, and takes before it counts down.
         (Rule::Phantom, Some(Named::Handle(id))) => world.stock_handles.contains(&id),
-        // It announces, and marks, any node's claims; and it lets blocks go one key at a time.
-        (Rule::Unconfirmed | Rule::EmptyUnowned, _) => has_stock,
+        // It announces, and marks, any node's claims; and it lets blocks go one key at a time. A second confirmed claim is
+        // reported at either of the two, and the wrong one is one without its block too.
+        (Rule::Unconfirmed | Rule::EmptyUnowned | Rule::X2, _) => has_stock,
         // It confirms a claim without looking whether the block is still there.
-        (Rule::X1 | Rule::X2, Some(Named::Affinity(owner, _))) => is_stock(&owner, world),
+        (Rule::X1, Some(Named::Affinity(owner, _))) => is_stock(&owner, world),
         (Rule::X3, Some(Named::Block(cidr))) => {
             let block = world.get(&key::block(&cidr));
             let block = block.and_then(|kv| Block::decode(&kv.key, &kv.value).ok());

@@ -116,8 +116,7 @@ pub fn narrate(options: &Options) -> Report {
 fn carry_out(options: &Options, log: Log) -> Report {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let (tally, log, violation) =
-        runtime.expect("a runtime").block_on(run::run(options, log));
+    let (tally, log, violation) = runtime.expect("a runtime").block_on(run::run(options, log));
     Report { tally, log, violation }
 }
 

@@ -139,9 +139,7 @@ impl Plot {
             }
             (86..89, Some(pod)) => Operation::ReleaseAddresses(pod, self.by(rng, layout, pod)),
             (89..92, _) => Operation::ClaimBlock(node, layout.by(rng, node), rng.u64(..)),
-            (92..96, _) => {
-                Operation::ReleaseClaims(node, layout.by(rng, node), rng.u8(..10) > 2)
-            }
+            (92..96, _) => Operation::ReleaseClaims(node, layout.by(rng, node), rng.u8(..10) > 2),
             (96..98, _) => Operation::Mend,
             (98.., _) => Operation::ReadAll,
         }

@@ -105,7 +105,10 @@ pub(super) fn add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layou
     let levels = |family| {
         let names = pod.pools.as_ref().map(|pools| names_of(layout, pools, family));
         let list = names.filter(|names| !names.is_empty());
-        Levels { pod: list.map(|names| PoolList::from_names(names).expect("a list")), ..Levels::default() }
+        Levels {
+            pod: list.map(|names| PoolList::from_names(names).expect("a list")),
+            ..Levels::default()
+        }
     };
     let want = |family: Family| match ask {
         Ask::One => Some(Want::Any(1)),
@@ -154,8 +157,7 @@ pub(super) fn add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layou
 
 /// A CHECK of ours: it must find what the pod was given.
 pub(super) fn check(site: Site, pod: usize, held: Vec<IpAddr>) -> Process {
-    let request =
-        Verify { handle: handle_of(pod), attributes: BTreeMap::new(), addresses: held };
+    let request = Verify { handle: handle_of(pod), attributes: BTreeMap::new(), addresses: held };
     Box::pin(async move {
         let found = |mismatch: Option<ipam_core::plan::Mismatch>| match mismatch {
             None => Answer::Done,
@@ -186,10 +188,8 @@ pub(super) fn del(site: Site, pod: usize) -> Process {
 /// A release of single addresses of a pod, whatever else it holds.
 pub(super) fn release_addresses(site: Site, pod: usize, held: Vec<IpAddr>) -> Process {
     let handle = Some(handle_of(pod).as_str().to_owned());
-    let target = |ip| AddressTarget {
-        ip,
-        conditions: Target { handle: handle.clone(), sequence: None },
-    };
+    let target =
+        |ip| AddressTarget { ip, conditions: Target { handle: handle.clone(), sequence: None } };
     let request = ReleaseAddresses { targets: held.into_iter().map(target).collect() };
     Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
 }
@@ -215,7 +215,13 @@ pub(super) fn release_claims(site: Site, must_be_empty: bool) -> Process {
 }
 
 /// An ADD of stock Calico.
-pub(super) fn stock_add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layout) -> Process {
+pub(super) fn stock_add(
+    site: Site,
+    number: usize,
+    pod: &Pod,
+    ask: Ask,
+    layout: &Layout,
+) -> Process {
     if let Ask::Several(count) = ask {
         return stock_several(site, number, pod, count);
     }

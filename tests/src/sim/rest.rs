@@ -76,7 +76,8 @@ fn handles(kvs: &[ipam_core::kv::Kv]) -> Vec<String> {
         })
         .collect();
     for block in Moment::of(kvs).blocks.values() {
-        handles.extend(block.taken().filter_map(|(_, record)| record.handle().map(ToOwned::to_owned)));
+        handles
+            .extend(block.taken().filter_map(|(_, record)| record.handle().map(ToOwned::to_owned)));
     }
     handles.sort();
     handles.dedup();

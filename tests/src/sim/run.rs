@@ -77,6 +77,8 @@ struct Late {
 /// What a process may have seen of the time.
 #[derive(Clone, Copy)]
 struct Pace {
+    /// When it began.
+    began: Timestamp,
     /// The latest time that its clock has shown it.
     latest: Timestamp,
     /// The shortest cooldown that it may have read.
@@ -219,10 +221,12 @@ impl Run {
 
     /// Lets a process begin.
     pub(super) fn push(&mut self, what: What, process: Process) {
-        let (latest, cooldown) = (self.now_of(&what), self.world.cooldown());
-        let pace = Pace { latest, cooldown, is_late: false };
+        let (began, cooldown) = (self.now_of(&what), self.world.cooldown());
+        let pace = Pace { began, latest: began, cooldown, is_late: false };
         let number = self.started;
-        self.log.note(number, || format!("{} by {:?} on {} begins, pod {:?}", what.family, what.by, what.host, what.pod));
+        self.log.note(number, || {
+            format!("{} by {:?} on {} begins, pod {:?}", what.family, what.by, what.host, what.pod)
+        });
         let rng = Rng::with_seed(self.seed ^ (self.source << 32));
         self.actors.push(Actor { number, what, process, rng, due: self.now, pace });
         self.started += 1;
@@ -256,6 +260,7 @@ impl Run {
     fn carry_out_late(&mut self, late: Late) -> Result<(), Violation> {
         self.log.note(usize::MAX, || format!("a late request of {} arrives", late.what.family));
         let pace = Pace {
+            began: late.pace.began,
             latest: late.pace.latest.max(self.now_of(&late.what)),
             cooldown: late.pace.cooldown.min(self.world.cooldown()),
             is_late: true,
@@ -337,19 +342,16 @@ impl Run {
         self.late.push(Late { due, what, txn: txn.clone(), pace });
     }
 
-    fn apply(
-        &mut self,
-        txn: &Txn,
-        what: &What,
-        pace: Pace,
-    ) -> Result<Reply, Violation> {
+    fn apply(&mut self, txn: &Txn, what: &What, pace: Pace) -> Result<Reply, Violation> {
         if !txn.is_write() {
             return Ok(apply(&self.world, txn));
         }
         let (revision, before) = (self.world.revision(), self.world.snapshot());
         let reply = apply(&self.world, txn);
         if self.world.revision() == revision {
-            self.log.note(self.started, || format!("    {} {}: nothing changes", what.family, what.host));
+            self.log.note(self.started, || {
+                format!("    {} {}: nothing changes", what.family, what.host)
+            });
             return Ok(reply);
         }
         self.tally.commits += 1;
@@ -367,6 +369,7 @@ impl Run {
             handle: handle.as_deref(),
             adds_for: what.pod.filter(|_| is_ours).map(|pod| &self.plot.pods[pod]),
             is_late: pace.is_late,
+            began: pace.began,
             latest: pace.latest,
             cooldown: pace.cooldown,
         };
@@ -421,7 +424,11 @@ impl Run {
             // Whoever died may have left more than the pod was told of.
             Answer::Refused(why) if what.family == "check" && !why.starts_with("Further") => {
                 let told = format!("a check fails of what nobody touched: {why}");
-                return if what.held.is_empty() { Ok(()) } else { Err(Violation { what: vec![told] }) };
+                return if what.held.is_empty() {
+                    Ok(())
+                } else {
+                    Err(Violation { what: vec![told] })
+                };
             }
             Answer::Done | Answer::Refused(_) | Answer::Failed(_) => return Ok(()),
         };
@@ -441,7 +448,11 @@ impl Run {
                 wrong.push(format!("{handle} holds {before:?} and is given {fresh:?} too"));
             }
         }
-        if wrong.is_empty() { self.tell_lost("when it was told") } else { Err(Violation { what: wrong }) }
+        if wrong.is_empty() {
+            self.tell_lost("when it was told")
+        } else {
+            Err(Violation { what: wrong })
+        }
     }
 
     fn tell_lost(&self, when: &str) -> Result<(), Violation> {
@@ -496,7 +507,10 @@ impl Operation {
 }
 
 fn unknown() -> StoreError {
-    StoreError::Indeterminate { store: STORE.to_owned(), source: "it is simulated to be lost".into() }
+    StoreError::Indeterminate {
+        store: STORE.to_owned(),
+        source: "it is simulated to be lost".into(),
+    }
 }
 
 fn apply(world: &World, txn: &Txn) -> Reply {

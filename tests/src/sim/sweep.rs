@@ -36,9 +36,8 @@ pub fn sweep(seeds: Range<u64>) -> (Tally, Vec<Options>) {
     };
     thread::scope(|scope| {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let workers = (0..count).map(|_| {
-            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
-        });
+        let workers = (0..count)
+            .map(|_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work));
         for worker in workers.collect::<Vec<_>>() {
             worker.expect("a thread").join().expect("no run panics");
         }

@@ -61,7 +61,13 @@ impl Tally {
     }
 
     /// Notes what a transaction of ours did.
-    pub(super) fn transaction(&mut self, txn: &Txn, before: &Moment, after: &Moment, site: &Deed<'_>) {
+    pub(super) fn transaction(
+        &mut self,
+        txn: &Txn,
+        before: &Moment,
+        after: &Moment,
+        site: &Deed<'_>,
+    ) {
         for name in names(txn, before, after, site) {
             *self.transactions.entry(name).or_default() += 1;
         }
@@ -105,7 +111,8 @@ fn names(txn: &Txn, before: &Moment, after: &Moment, deed: &Deed<'_>) -> Vec<&'s
             Some(Named::Block(cidr)) => {
                 blocks += 1;
                 let claims = txn.then.iter().any(|op| puts_claim(op, &owner, cidr));
-                let held = |moment: &Moment| moment.blocks.get(&cidr).map(|block| block.taken().count());
+                let held =
+                    |moment: &Moment| moment.blocks.get(&cidr).map(|block| block.taken().count());
                 names.push(match (held(before), held(after)) {
                     (None, Some(0)) => "T2e",
                     (None, Some(_)) => "T2",

@@ -175,8 +175,13 @@ pub(super) fn names_of(layout: &Layout, pools: &[usize], family: Family) -> Vec<
 pub(super) fn of_another_cluster(mut memory: Recollection) -> Recollection {
     for kv in &mut memory.kvs {
         let text = String::from_utf8_lossy(&kv.value);
-        let other = text.replace("net.pod", "net.gone").replace("\"cidr\":\"10.0.", "\"cidr\":\"10.9.");
-        kv.value = if kv.key == memory.witness { format!("{text} ").into_bytes() } else { other.into_bytes() };
+        let other =
+            text.replace("net.pod", "net.gone").replace("\"cidr\":\"10.0.", "\"cidr\":\"10.9.");
+        kv.value = if kv.key == memory.witness {
+            format!("{text} ").into_bytes()
+        } else {
+            other.into_bytes()
+        };
     }
     memory
 }

@@ -14,6 +14,7 @@ mod handles;
 mod pools;
 mod races;
 mod release;
+mod repairs;
 mod reservations;
 mod table;
 mod world;
