@@ -280,8 +280,10 @@ impl<'s, S: Store> Call<'s, S> {
         self.check_limit(self.conflicts > CONFLICTS_MAX, "the limit of conflicts was", key)?;
         self.check_limit(self.left().is_zero(), "the deadline was", key)?;
         if self.backoff.wait(self.conflicts, self.left()).await {
-            // What the failed transaction read has grown old meanwhile, and would lose the next race too.
+            // What the failed transaction read has grown old meanwhile, and would lose the next race too. All of it is read
+            // again: a plan that knew less would guess again what it has guessed wrong.
             self.start_over()?;
+            self.read(txn.otherwise.clone()).await?;
         }
         Ok(false)
     }

@@ -1,6 +1,5 @@
 //! What administrators do while nodes are at work.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipam_core::check::{Remedy, check};
@@ -73,7 +72,21 @@ pub(super) fn begin(
         Fault::Bound => bind(site, layout, number),
         Fault::Configured => configure(site, number),
         Fault::Damaged => damage(site, layout, world, number),
-        _ => Box::pin(async { done() }),
+        Fault::CrashBefore
+        | Fault::CrashAfter
+        | Fault::LostRequest
+        | Fault::LostReply
+        | Fault::LateRequest
+        | Fault::RepeatedRequest
+        | Fault::SlowReply
+        | Fault::Unavailable
+        | Fault::StaleCache
+        | Fault::ForeignCache
+        | Fault::OtherCluster
+        | Fault::CutCache
+        | Fault::NoCache
+        | Fault::ClockForward
+        | Fault::ClockBack => Box::pin(async { done() }),
     }
 }
 
@@ -138,23 +151,15 @@ fn apply(site: Site, manifests: Vec<Manifest>, random: u64) -> Process {
 fn delete_pool(site: Site, name: &str) -> Process {
     let request = DeletePool { name: name.to_owned() };
     Box::pin(async move {
-        let mut is_gone = false;
         for _ in 0..TURNS_MAX {
             let answer = |gone: bool| if gone { Answer::Done } else { Answer::Given(Vec::new()) };
             let ended = site.drive(&request, answer).await;
-            is_gone = !matches!(ended.answer, Answer::Given(_));
-            if is_gone {
+            if !matches!(ended.answer, Answer::Given(_)) {
                 return ended;
             }
         }
-        Ended {
-            answer: if is_gone {
-                Answer::Done
-            } else {
-                Answer::Wrong("a pool is deleted for ever".to_owned())
-            },
-            memory: Memory::Unchanged,
-        }
+        let answer = Answer::Wrong("a pool is deleted for ever".to_owned());
+        Ended { answer, memory: Memory::Unchanged }
     })
 }
 
@@ -250,18 +255,12 @@ fn configure(site: Site, number: u64) -> Process {
     let rest = number / 16;
     let seconds = [0, 5, 30][at(rest, 3)];
     let blocks = [0, 2, 20][at(rest / 4, 3)];
-    let settings: BTreeMap<u64, Configure> = BTreeMap::from([
-        (0, Configure { strict_affinity: Some(rest.is_multiple_of(2)), ..Configure::default() }),
-        (1, Configure { cooldown_seconds: Some(seconds), ..Configure::default() }),
-        (2, Configure { blocks_max: Some(blocks), ..Configure::default() }),
-        (
-            3,
-            Configure {
-                auto_allocate_blocks: Some(!rest.is_multiple_of(4)),
-                ..Configure::default()
-            },
-        ),
-    ]);
-    let request = settings[&(number % 4)].clone();
+    let mut request = Configure::default();
+    match number % 4 {
+        0 => request.strict_affinity = Some(rest.is_multiple_of(2)),
+        1 => request.cooldown_seconds = Some(seconds),
+        2 => request.blocks_max = Some(blocks),
+        _ => request.auto_allocate_blocks = Some(!rest.is_multiple_of(4)),
+    }
     Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
 }

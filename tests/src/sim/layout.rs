@@ -74,10 +74,9 @@ impl Layout {
     pub(super) fn by(&self, rng: &mut Rng, node: usize) -> By {
         let drawn = rng.bool();
         match self.nodes[node] {
-            Software::Ours => By::Ours,
             Software::Stock => By::Stock,
             Software::Both if drawn => By::Stock,
-            Software::Both => By::Ours,
+            Software::Ours | Software::Both => By::Ours,
         }
     }
 

@@ -30,7 +30,7 @@ use crate::stock::{AutoAssign, Clock, Command, ReleaseOption, Shares, Stock};
 pub(super) type Process = Pin<Box<dyn Future<Output = Ended>>>;
 
 /// No process takes as long on a machine that works.
-pub(super) const DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// How a process ended.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ pub(super) fn stock_add(
         Ask::Address(ip) => format!(";IP={ip}"),
         Ask::One | Ask::Several(_) => String::new(),
     };
-    let command = command(&site.host, number, &families, (four, six), &args);
+    let command = command(&site.host, number, &families, &[four, six], &args);
     Box::pin(async move {
         let printed = Stock::new(&site.link, &site.clock).add(&command).await;
         let answer = if printed.exit == 0 {
@@ -274,7 +274,7 @@ fn stock_several(site: Site, number: usize, pod: &Pod, count: usize) -> Process 
 
 /// A DEL of stock Calico.
 pub(super) fn stock_del(site: Site, pod: usize) -> Process {
-    let command = command(&site.host, pod, &[], (Vec::new(), Vec::new()), "");
+    let command = command(&site.host, pod, &[], &[Vec::new(), Vec::new()], "");
     Box::pin(async move {
         let printed = Stock::new(&site.link, &site.clock).del(&command).await;
         let is_done = printed.exit == 0;
@@ -329,7 +329,7 @@ fn command(
     host: &str,
     pod: usize,
     families: &[Family],
-    pools: (Vec<String>, Vec<String>),
+    pools: &[Vec<String>; 2],
     args: &str,
 ) -> Command {
     let flag = |family| if families.contains(&family) { "true" } else { "false" };
@@ -340,8 +340,8 @@ fn command(
         "ipam": {
             "assign_ipv4": flag(Family::V4),
             "assign_ipv6": flag(Family::V6),
-            "ipv4_pools": pools.0,
-            "ipv6_pools": pools.1,
+            "ipv4_pools": pools[0],
+            "ipv6_pools": pools[1],
         },
     });
     let args = format!("K8S_POD_NAMESPACE=ns;K8S_POD_NAME=name{pod}{args}");

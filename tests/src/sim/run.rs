@@ -141,12 +141,12 @@ pub(super) async fn run(options: &Options, log: Log) -> (Tally, Log, Option<Viol
         source: 0,
         now: 0,
     };
-    let violation = run.to_the_end(options).await.err();
+    let violation = run.play(options).await.err();
     (run.tally, run.log, violation)
 }
 
 impl Run {
-    async fn to_the_end(&mut self, options: &Options) -> Result<(), Violation> {
+    async fn play(&mut self, options: &Options) -> Result<(), Violation> {
         self.begin_world().await?;
         let kept = (0..self.plot.operations.len()).filter(|at| options.keeps(*at));
         let mut left: VecDeque<usize> = kept.collect();
@@ -158,7 +158,7 @@ impl Run {
                 Next::Step(at) => self.step(at).await?,
                 Next::Late(at) => {
                     let late = self.late.swap_remove(at);
-                    self.carry_out_late(late)?;
+                    self.carry_out_late(&late)?;
                 }
             }
         }
@@ -251,13 +251,13 @@ impl Run {
         while let Some(at) = self.late.iter().position(|late| late.what.pod == Some(pod)) {
             let late = self.late.swap_remove(at);
             if late.due % 2 == 0 {
-                self.carry_out_late(late)?;
+                self.carry_out_late(&late)?;
             }
         }
         Ok(())
     }
 
-    fn carry_out_late(&mut self, late: Late) -> Result<(), Violation> {
+    fn carry_out_late(&mut self, late: &Late) -> Result<(), Violation> {
         self.log.note(usize::MAX, || format!("a late request of {} arrives", late.what.family));
         let pace = Pace {
             began: late.pace.began,
@@ -279,7 +279,10 @@ impl Run {
         match self.network.turn(actor.number) {
             Some(turn) => {
                 if let Some(txn) = turn.txn {
-                    let Some(reply) = self.carry_out(at, &txn)? else { return self.crash(at) };
+                    let Some(reply) = self.carry_out(at, &txn)? else {
+                        self.crash(at);
+                        return Ok(());
+                    };
                     self.network.answer(turn.call, reply);
                     if self.strikes(Fault::SlowReply, at) {
                         self.actors[at].due += SLOW_NANOS;
@@ -387,12 +390,11 @@ impl Run {
         strikes
     }
 
-    fn crash(&mut self, at: usize) -> Result<(), Violation> {
+    fn crash(&mut self, at: usize) {
         let actor = self.actors.swap_remove(at);
         self.network.forget(actor.number);
         self.log.note(actor.number, || format!("{} dies", actor.what.family));
         self.tally.ending("died");
-        Ok(())
     }
 
     fn end(&mut self, at: usize, ended: Ended) -> Result<(), Violation> {

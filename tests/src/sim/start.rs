@@ -8,7 +8,7 @@ use ipam_etcd::cache;
 
 use super::fault::Fault;
 use super::operation::{By, Operation};
-use super::process::{self, Ask};
+use super::process::{self, Ask, Process, Site};
 use super::run::{Run, What};
 use super::world::handle_of;
 use super::{admin, world};
@@ -24,7 +24,7 @@ pub(super) fn start(run: &mut Run, at: usize) {
         }
         Operation::AddSeveral(pod, by, count) => add(run, pod, by, Ask::Several(count)),
         Operation::Check(pod) => {
-            let what = What { by: By::Ours, ..of_pod(run, "check", pod, By::Ours) };
+            let what = of_pod(run, "check", pod, By::Ours);
             let process = process::check(site(run, &what), pod, what.held.clone());
             run.push(what, process);
         }
@@ -33,45 +33,27 @@ pub(super) fn start(run: &mut Run, at: usize) {
             let process = process::look(site(run, &what), pod);
             run.push(what, process);
         }
-        Operation::Del(pod, by) => {
-            let what = of_pod(run, family(by, "del", "stock del"), pod, by);
-            run.world.told.leave(handle_of(pod).as_str());
-            let site = site(run, &what);
-            let process = match by {
-                By::Ours => process::del(site, pod),
-                By::Stock => process::stock_del(site, pod),
-            };
-            run.push(what, process);
-        }
+        Operation::Del(pod, by) => del(run, pod, by),
         Operation::ReleaseAddresses(pod, by) => release_addresses(run, pod, by),
         Operation::ClaimBlock(node, by, number) => {
-            let what = of_node(run, family(by, "claim", "stock claim"), node, by);
-            let (site, cidr) = (site(run, &what), run.layout.block(number));
-            let process = match by {
+            let cidr = run.layout.block(number);
+            claims(run, node, by, ["claim", "stock claim"], |site| match by {
                 By::Ours => process::claim(site, cidr),
                 By::Stock => process::stock_claim(site, cidr),
-            };
-            run.push(what, process);
+            });
         }
         Operation::ReleaseBlock(node, by, number) => {
-            let name = family(by, "release claims", "stock release claims");
-            let what = of_node(run, name, node, by);
-            let (site, cidr) = (site(run, &what), run.layout.block(number));
-            let process = match by {
+            let cidr = run.layout.block(number);
+            claims(run, node, by, RELEASES, |site| match by {
                 By::Ours => process::release_block(site, cidr),
                 By::Stock => process::stock_release_block(site, cidr),
-            };
-            run.push(what, process);
+            });
         }
         Operation::ReleaseClaims(node, by, must_be_empty) => {
-            let name = family(by, "release claims", "stock release claims");
-            let what = of_node(run, name, node, by);
-            let site = site(run, &what);
-            let process = match by {
+            claims(run, node, by, RELEASES, |site| match by {
                 By::Ours => process::release_claims(site, must_be_empty),
                 By::Stock => process::stock_release_claims(site, must_be_empty),
-            };
-            run.push(what, process);
+            });
         }
         Operation::ReadAll => {
             let what = counted(run, What::admin("read all"));
@@ -83,17 +65,45 @@ pub(super) fn start(run: &mut Run, at: usize) {
             let process = admin::mend(run.site(None, "admin"));
             run.push(what, process);
         }
-        Operation::Admin(fault, number) => {
-            run.tally.fault(fault);
-            let by = if fault == Fault::Damaged { By::Stock } else { By::Ours };
-            let what = counted(run, What { by, ..What::admin(admin_family(fault)) });
-            let site = run.site(None, "admin");
-            let process = admin::begin(fault, number, &run.layout.clone(), &mut run.world, site);
-            run.push(what, process);
-        }
+        Operation::Admin(fault, number) => administer(run, fault, number),
         Operation::Cache(fault, node, number) => spoil(run, fault, node, number),
         Operation::Clock(fault, node, number) => set_clock(run, fault, node, number),
     }
+}
+
+/// What giving claims up is called, by who does it.
+const RELEASES: [&str; 2] = ["release claims", "stock release claims"];
+
+fn del(run: &mut Run, pod: usize, by: By) {
+    let what = of_pod(run, family(by, "del", "stock del"), pod, by);
+    run.world.told.leave(handle_of(pod).as_str());
+    let site = site(run, &what);
+    let process = match by {
+        By::Ours => process::del(site, pod),
+        By::Stock => process::stock_del(site, pod),
+    };
+    run.push(what, process);
+}
+
+fn claims(
+    run: &mut Run,
+    node: usize,
+    by: By,
+    [ours, stock]: [&'static str; 2],
+    process: impl FnOnce(Site) -> Process,
+) {
+    let what = of_node(run, family(by, ours, stock), node, by);
+    let process = process(site(run, &what));
+    run.push(what, process);
+}
+
+fn administer(run: &mut Run, fault: Fault, number: u64) {
+    run.tally.fault(fault);
+    let by = if fault == Fault::Damaged { By::Stock } else { By::Ours };
+    let what = counted(run, What { by, ..What::admin(admin_family(fault)) });
+    let site = run.site(None, "admin");
+    let process = admin::begin(fault, number, &run.layout, &mut run.world, site);
+    run.push(what, process);
 }
 
 fn admin_family(fault: Fault) -> &'static str {
@@ -103,7 +113,26 @@ fn admin_family(fault: Fault) -> &'static str {
         Fault::Bound => "bind",
         Fault::Configured => "configure",
         Fault::Damaged => "stock damage",
-        _ => "apply",
+        Fault::NodeRenamed
+        | Fault::NodeRelabelled
+        | Fault::PoolDisabled
+        | Fault::PoolRelabelled
+        | Fault::Reserved
+        | Fault::CrashBefore
+        | Fault::CrashAfter
+        | Fault::LostRequest
+        | Fault::LostReply
+        | Fault::LateRequest
+        | Fault::RepeatedRequest
+        | Fault::SlowReply
+        | Fault::Unavailable
+        | Fault::StaleCache
+        | Fault::ForeignCache
+        | Fault::OtherCluster
+        | Fault::CutCache
+        | Fault::NoCache
+        | Fault::ClockForward
+        | Fault::ClockBack => "apply",
     }
 }
 
@@ -134,7 +163,7 @@ fn of_pod(run: &mut Run, family: &'static str, pod: usize, by: By) -> What {
     What { pod: Some(pod), held, ..of_node(run, family, node, by) }
 }
 
-fn site(run: &Run, what: &What) -> process::Site {
+fn site(run: &Run, what: &What) -> Site {
     run.site(what.node, &what.host)
 }
 
