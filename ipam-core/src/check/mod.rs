@@ -1,13 +1,15 @@
 //! Judging a whole store: which rules its data keeps and breaks.
 //!
 //! One implementation for the command line, the tests and the simulation. It only reports; what can be mended is mended by
-//! a [`Repair`](crate::plan::Repair), a transaction of its own for each finding.
+//! a [`Repair`], a transaction of its own for each finding.
 
 mod finding;
 mod index;
 mod pools;
+mod repair;
 
 pub use finding::{Finding, Remedy, Rule, Severity};
+pub use repair::Repair;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use super::Planned;
 ///
 /// It is not deleted: another process of its owner may be about to make the block, and must not find that it has no claim
 /// on it. `check` deletes it when it has grown old.
-pub(super) fn downgrade(lookup: &mut Lookup<'_>, row_key: Key) -> Planned<Option<Op>> {
+pub(crate) fn downgrade(lookup: &mut Lookup<'_>, row_key: Key) -> Planned<Option<Op>> {
     let Some(kv) = lookup.get(&row_key)? else { return Ok(None) };
     if !Affinity::decode(&row_key, &kv.value)?.is_confirmed() {
         return Ok(None);

@@ -201,7 +201,7 @@ pub(super) fn write_block(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Vec
 }
 
 /// Stores a handle; one that holds nothing goes.
-pub(super) fn write_handle(key: Key, handle: &Handle) -> Op {
+pub(crate) fn write_handle(key: Key, handle: &Handle) -> Op {
     match handle.encode() {
         Some(value) => Op::Put { key, value },
         None => Op::Delete { key },

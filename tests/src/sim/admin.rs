@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipam_core::check::{Remedy, check};
+use ipam_core::check::{Remedy, Repair, check};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::{Compare, Key, Op, Revision, Txn};
 use ipam_core::model::{
@@ -10,8 +10,7 @@ use ipam_core::model::{
     Owner, ResourceKind, key,
 };
 use ipam_core::plan::{
-    ApplyResources, Bind, Claims, Configure, DeletePool, Manifest, ReadAll, ReleaseClaims, Repair,
-    Unbind,
+    ApplyResources, Bind, Claims, Configure, DeletePool, Manifest, ReadAll, ReleaseClaims, Unbind,
 };
 use ipam_etcd::{Memory, Store};
 

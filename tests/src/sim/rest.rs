@@ -1,9 +1,9 @@
 //! Whether a store at rest is sound once what can be mended is mended, and empty once everybody has left.
 
-use ipam_core::check::{Rule, check};
+use ipam_core::check::{Repair, Rule, check};
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{HandleId, Timestamp};
-use ipam_core::plan::{HandleTarget, Release, Repair};
+use ipam_core::plan::{HandleTarget, Release};
 use ipam_etcd::drive;
 
 use super::Violation;

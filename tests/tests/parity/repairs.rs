@@ -1,7 +1,7 @@
 //! Mending what `check` finds: each repair leaves nothing to find, and none is done to what has changed since.
 
-use ipam_core::check::{Remedy, Rule, check};
-use ipam_core::plan::{ClaimBlocks, Repair};
+use ipam_core::check::{Remedy, Repair, Rule, check};
+use ipam_core::plan::ClaimBlocks;
 
 use crate::world::{World, cidr, host};
 

@@ -1,15 +1,16 @@
-//! Mending what `check` found.
+//! Mending what was found, one finding in one transaction.
 
 use crate::block;
-use crate::check::{Finding, Rule};
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read, Revision};
 use crate::model::key::{self, Named};
 use crate::model::{Affinity, AffinityState, Block, Handle, Owner, ResourceKind, Timestamp};
 
-use super::downgrade::downgrade;
-use super::release::write_handle;
-use super::{Outcome, Planned, Request, Snapshot};
+use crate::plan::downgrade::downgrade;
+use crate::plan::release::write_handle;
+use crate::plan::{Outcome, Planned, Request, Snapshot};
+
+use super::{Finding, Rule};
 
 /// How many blocks of a handle are looked at in one transaction; what is left is found by the next check.
 const BLOCKS_MAX: usize = 40;
@@ -17,7 +18,7 @@ const BLOCKS_MAX: usize = 40;
 /// Asks to mend what one finding is about.
 ///
 /// It compares everything that it looked at, and the subject must be as it was when it was judged: whatever has changed since
-/// is judged anew. Where [`Remedy::Aged`](crate::check::Remedy::Aged) says so, the caller must have seen the same revision for longer than any operation
+/// is judged anew. Where [`Remedy::Aged`](super::Remedy::Aged) says so, the caller must have seen the same revision for longer than any operation
 /// of a node takes.
 ///
 /// Source: what may be mended, and when, follows from calico `libcalico-go/lib/ipam`, whose writers look at one key at a time.
