@@ -11,7 +11,7 @@ export RINGFENCE_BIN_DIR := $(BIN)
 # Linked statically, a process starts in half the time, and that is most of a CNI call.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 
-.PHONY: help setup build demo test soak check bench fuzz fmt clean
+.PHONY: help setup build demo test soak mutants check bench fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ test: build ## Run every test
 
 soak: setup ## Run the simulation for ten times as long as `make test` does
 	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture
+
+mutants: setup ## See that each deliberate bug of tests/mutants is found; some 20 minutes
+	@scripts/mutants.sh
 
 check: setup ## Lints, format, documentation, licences
 	cargo fmt --all --check

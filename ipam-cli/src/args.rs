@@ -63,11 +63,11 @@ pub(crate) enum Command {
     /// Take addresses from those who hold them.
     #[command(after_help = RELEASE_EXAMPLES)]
     Release(Release),
-    /// Judge whether the stored data is sound.
+    /// Judge whether the stored data is sound, and mend what can be mended.
     #[command(
-        after_help = "Examples:\n  ringfence check\n  ringfence check -o json > findings.json"
+        after_help = "Examples:\n  ringfence check\n  ringfence check -o json > findings.json\n  ringfence check --repair"
     )]
-    Check,
+    Check(Check),
     /// Write the ranges of pools in the words of a firewall.
     #[command(subcommand, after_help = EXPORT_EXAMPLES)]
     Export(ExportCommand),
@@ -371,6 +371,17 @@ pub(crate) struct Who {
     /// An address, a pod as NAMESPACE/NAME, or a handle.
     #[arg(value_name = "IP|NAMESPACE/POD|HANDLE")]
     pub(crate) subject: String,
+}
+
+/// What to do about findings.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Check {
+    /// Mend what can be mended without asking anybody, and report what is left.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// How many seconds a claim or a count must stay as it is before it is mended: a node may be at work on it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "repair")]
+    pub(crate) grace: u64,
 }
 
 /// Which addresses to release.

@@ -330,3 +330,24 @@ fn links_between_documents_lead_somewhere() {
     }
     none(&offences);
 }
+
+/// `docs/testing.md` names every deliberate bug of `tests/mutants`, what it does and what finds it.
+#[test]
+fn every_deliberate_bug_is_listed() {
+    let page = fs::read_to_string(root().join("docs/testing.md")).unwrap();
+    let mut listed: BTreeSet<String> =
+        page.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+    for entry in fs::read_dir(root().join("tests/mutants")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let (what, rest) = text.split_once('\n').unwrap();
+        let killer = rest.lines().next().unwrap().strip_prefix("Killer: ").unwrap();
+        let killer = match killer {
+            "sim" => "the simulation".to_owned(),
+            command => format!("`{command}`"),
+        };
+        let row = format!("| `{name}` | {what} | {killer} |");
+        assert!(listed.remove(&row), "docs/testing.md misses: {row}");
+    }
+}

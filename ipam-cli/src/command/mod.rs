@@ -145,7 +145,7 @@ async fn carry_out(command: &Command, context: &mut Context) -> Result<Exit, Cau
         Command::Explain(args) => explain::run(context, args).await,
         Command::Who(args) => who::run(context, args).await,
         Command::Release(args) => release::run(context, args).await,
-        Command::Check => check::run(context).await,
+        Command::Check(args) => check::run(context, *args).await,
         Command::Export(ExportCommand::Plain(args)) => export::plain(context, args).await,
         Command::Export(ExportCommand::Nft(args)) => export::nft(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
@@ -173,7 +173,7 @@ fn task(command: &Command) -> String {
         Command::Explain(_) => "explain".to_owned(),
         Command::Who(args) => format!("find out about {}", args.subject),
         Command::Release(_) => "release addresses".to_owned(),
-        Command::Check => "check the store".to_owned(),
+        Command::Check(_) => "check the store".to_owned(),
         Command::Export(ExportCommand::Plain(args)) => format!("export {}", args.pools.join(", ")),
         Command::Export(ExportCommand::Nft(args)) => {
             format!("export {}", args.export.pools.join(", "))

@@ -14,6 +14,8 @@ pub(crate) struct FindingItem {
     subject: String,
     rule: &'static str,
     evidence: Vec<String>,
+    /// What `--repair` does about it.
+    repair: Option<&'static str>,
 }
 
 impl FindingItem {
@@ -25,6 +27,7 @@ impl FindingItem {
             subject: finding.subject.clone(),
             rule: finding.rule.title(),
             evidence: vec![finding.evidence.clone()],
+            repair: finding.rule.remedy().what(),
         }
     }
 }

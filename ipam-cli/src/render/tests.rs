@@ -233,7 +233,7 @@ X1    warning   /key     confirmed claim without its block: gone
     assert_eq!(report(vec![finding.clone()]).to_table(), table);
     let expected = json!({
         "code": "X1", "severity": "warning", "subject": "/key", "rule": "confirmed claim without its block",
-        "evidence": ["gone"],
+        "evidence": ["gone"], "repair": "withdraw the claim",
     });
     assert_eq!(json_of(vec![finding])["items"][0], expected);
 

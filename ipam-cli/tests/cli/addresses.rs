@@ -213,3 +213,35 @@ fn a_check_tells_findings_from_notes() {
         "{told}"
     );
 }
+
+#[test]
+fn a_check_mends_what_nobody_is_at_work_on() {
+    let machine = Machine::with_pool(&FIN);
+    machine.assign("n1", "a", Family::V4, &["fin"]);
+    let stray = "/calico/ipam/v2/host/n1/ipv4/block/10.99.0.0-30";
+    machine.put(stray, r#"{"state":"confirmed","deleted":false}"#);
+    machine.put("/calico/ipam/v2/handle/leaked", r#"{"block":{},"deleted":false}"#);
+    let (_, told) = machine.json(&["check"]);
+    let repairs: Vec<&str> =
+        told["items"].as_array().unwrap().iter().map(|f| f["repair"].as_str().unwrap()).collect();
+    assert_eq!(repairs, ["withdraw the claim", "count only the addresses that are held"]);
+    let run = machine.run(&["check", "--repair", "--grace", "0"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
+    for told in [
+        format!("mended X1 {stray}: withdraw the claim"),
+        "waiting 0 s: nodes may be at work on 2 of the findings".to_owned(),
+        "mended X5 /calico/ipam/v2/handle/leaked".to_owned(),
+        format!("mended X7 {stray}"),
+        "0 findings, 0 notes".to_owned(),
+    ] {
+        assert!(run.stderr.contains(&told), "{told}: {run:?}");
+    }
+    let run = machine.run(&["check", "--repair"]);
+    assert!(
+        run.code == 0 && !run.stderr.contains("waiting"),
+        "nothing is left to wait for: {run:?}"
+    );
+    machine.put("/calico/resources/v3/projectcalico.org/ippools/broken", "{");
+    let (code, told) = machine.json(&["check", "--repair"]);
+    assert_eq!((code, told["items"][0]["repair"].is_null()), (1, true), "people must mend {told}");
+}

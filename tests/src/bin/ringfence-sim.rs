@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use ipam_tests::sim::{Fault, LENGTH, Options, explain, narrate, sweep};
 
-const USAGE: &str = "usage: ringfence-sim --seeds FROM..TO | --seed N [--length N] [--only N,N,…] [--spare FAULT,…]";
+const USAGE: &str = "usage: ringfence-sim --seeds FROM..TO [--explain COUNT] | --seed N [--length N] [--only N,N,…] [--spare FAULT,…]";
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1).collect()) {
         Ok(Task::One(options)) => one(&options),
-        Ok(Task::Many(from, to)) => many(from, to),
+        Ok(Task::Many(from, to, explained)) => many(from, to, explained),
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");
             ExitCode::from(2)
@@ -21,12 +21,13 @@ fn main() -> ExitCode {
 
 enum Task {
     One(Options),
-    Many(u64, u64),
+    Many(u64, u64, usize),
 }
 
 fn parse(args: Vec<String>) -> Result<Task, String> {
     let mut options = Options::of(0);
     let mut many = None;
+    let mut explained = 3;
     let mut has_seed = false;
     let mut args = args.into_iter();
     while let Some(name) = args.next() {
@@ -38,6 +39,7 @@ fn parse(args: Vec<String>) -> Result<Task, String> {
             "--length" => {
                 options.length = usize::try_from(number(&value)?).unwrap_or(LENGTH);
             }
+            "--explain" => explained = usize::try_from(number(&value)?).unwrap_or_default(),
             "--only" => {
                 let kept: Result<Vec<usize>, String> = value
                     .split(',')
@@ -59,7 +61,7 @@ fn parse(args: Vec<String>) -> Result<Task, String> {
         }
     }
     match many {
-        Some((from, to)) => Ok(Task::Many(from, to)),
+        Some((from, to)) => Ok(Task::Many(from, to, explained)),
         None if has_seed => Ok(Task::One(options)),
         None => Err("give --seed or --seeds".to_owned()),
     }
@@ -77,7 +79,7 @@ fn one(options: &Options) -> ExitCode {
     }
 }
 
-fn many(from: u64, to: u64) -> ExitCode {
+fn many(from: u64, to: u64, explained: usize) -> ExitCode {
     let began = Instant::now();
     let (tally, failed) = sweep(from..to);
     let seconds = began.elapsed().as_secs_f64();
@@ -88,7 +90,7 @@ fn many(from: u64, to: u64) -> ExitCode {
         f64::from(u32::try_from(tally.steps).unwrap_or(u32::MAX)) / seconds,
         failed.len()
     );
-    for options in failed.iter().take(3) {
+    for options in failed.iter().take(explained) {
         println!("\n{}", explain(options));
     }
     println!("failed: {:?}", failed.iter().map(|options| options.seed).collect::<Vec<_>>());
