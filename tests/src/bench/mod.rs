@@ -9,6 +9,7 @@ mod local;
 mod login;
 mod nodes;
 mod placement;
+mod plan;
 mod process;
 mod recorder;
 mod report;
@@ -36,8 +37,9 @@ pub fn run(wanted: &str) {
     assert!(host_local.is_file(), "{} does not exist: run `make setup`", host_local.display());
     let world = World::with_pools(&[("p", json!({"cidr": "10.20.0.0/16"}))]);
     let began = Instant::now();
-    let measurements: [(&str, &dyn Fn() -> Vec<Line>); 8] = [
+    let measurements: [(&str, &dyn Fn() -> Vec<Line>); 9] = [
         ("embedded", &|| vec![local::add_and_del(&world, &host_local)]),
+        ("plan", &plan::lines),
         ("process", &process::lines),
         ("login", &login::lines),
         ("burst", &|| local::bursts(&world, &host_local)),

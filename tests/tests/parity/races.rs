@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use ipam_core::check::check;
+use ipam_core::kv::model::Model;
 use ipam_core::kv::{Txn, TxnReply};
 use ipam_core::model::Timestamp;
 use ipam_core::plan::{ClaimBlocks, Claims, ReleaseClaims};
-use ipam_etcd::{ModelStore, Store, StoreError, drive};
+use ipam_etcd::{DriveError, ModelStore, Store, StoreError, drive};
 use serde_json::json;
 
 use super::world::{World, block_on, cidr, host};
@@ -32,10 +33,17 @@ impl Store for Turns<'_> {
     }
 }
 
-/// A store in which somebody else changes a node's record right before each of the first writes.
+/// A store in which somebody else does something right before each of the first writes.
 struct Restless<'s> {
     store: &'s ModelStore,
     left: AtomicUsize,
+    does: fn(&mut Model),
+}
+
+/// Writes a node's record as it is.
+fn touch_node(model: &mut Model) {
+    let node = model.get(NODE).expect("the node").value.clone();
+    model.put(NODE, node);
 }
 
 impl Store for Restless<'_> {
@@ -43,10 +51,7 @@ impl Store for Restless<'_> {
         let left = self.left.load(Ordering::Relaxed);
         if txn.is_write() && left > 0 {
             self.left.store(left - 1, Ordering::Relaxed);
-            self.store.with(|model| {
-                let node = model.get(NODE).expect("the node").value.clone();
-                model.put(NODE, node);
-            });
+            self.store.with(self.does);
         }
         self.store.txn(txn, deadline).await
     }
@@ -105,7 +110,8 @@ fn an_idle_block_of_a_stock_node_is_taken_back_however_many_races_were_lost_befo
             model.put(row, value);
         });
         world.wait(120);
-        let store = Restless { store: &world.store, left: AtomicUsize::new(lost) };
+        let left = AtomicUsize::new(lost);
+        let store = Restless { store: &world.store, left, does: touch_node };
         let request = world.ask("a", 1, 0).handle("h").request();
         let driven = block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
         assert_eq!(driven.reply.addresses.len(), 1, "{lost}");
@@ -113,6 +119,19 @@ fn an_idle_block_of_a_stock_node_is_taken_back_however_many_races_were_lost_befo
         assert_eq!(world.claims(&host("a")).len(), 1, "{lost}");
         assert_sound(&world);
     }
+}
+
+#[test]
+fn no_block_is_claimed_in_a_pool_that_is_deleted_meanwhile() {
+    let world = World::new(&[("10.0.0.0/24", 26)]);
+    let does = |model: &mut Model| {
+        model.delete("/calico/resources/v3/projectcalico.org/ippools/p0");
+    };
+    let store = Restless { store: &world.store, left: AtomicUsize::new(1), does };
+    let request = ClaimBlocks { cidr: cidr("10.0.0.0/26"), owner: host("a") };
+    let driven = block_on(drive(&store, &request, world.now(), DEADLINE));
+    assert!(matches!(driven, Err(DriveError::Refused(_))), "{driven:?}");
+    assert!(world.blocks().is_empty());
 }
 
 #[test]
