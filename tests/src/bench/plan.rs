@@ -24,7 +24,7 @@ const SAMPLES: usize = 400;
 const PLANS_IN_SAMPLE: u32 = 20;
 /// How long a full block may take.
 const BLOCK_MICROSECONDS_MAX: f64 = 250.0;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(super) fn lines() -> Vec<Line> {
     let mut lines = vec![add_at_both_sizes()];
