@@ -32,7 +32,7 @@ test: build ## Run every test
 soak: setup ## Run the simulation for ten times as long as `make test` does
 	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture
 
-mutants: setup ## See that each deliberate bug of tests/mutants is found; some 20 minutes
+mutants: setup ## See that each deliberate bug of tests/mutants is found; half an hour or so
 	@scripts/mutants.sh
 
 check: setup ## Lints, format, documentation, licences

@@ -22,20 +22,21 @@ use super::world::{Wish, World, zone_of};
 /// How often a request is made again that says it is not finished.
 const TURNS_MAX: usize = 20;
 
-/// Begins what an administrator does; the number decides the details.
+/// Begins what an administrator does, and returns what it is called; the number decides the details.
 pub(super) fn begin(
     fault: Fault,
     number: u64,
     layout: &Layout,
     world: &mut World,
     site: Site,
-) -> Process {
+) -> (&'static str, Process) {
     let node = at(number, world.nodes.len());
     let pool = at(number, world.wishes.len());
     let rest = number / 64;
     match fault {
         Fault::NodeDeleted => {
-            delete_node(site, world.nodes[node].name.clone(), rest.is_multiple_of(2))
+            let name = world.nodes[node].name.clone();
+            ("release claims", delete_node(site, name, rest.is_multiple_of(2)))
         }
         Fault::NodeRenamed => {
             let name = format!("n{node}-{}", rest % 3);
@@ -63,14 +64,14 @@ pub(super) fn begin(
             let wish = &world.wishes[pool];
             let name = wish.plan.name;
             match world.get(&key::resource(ResourceKind::IpPool, name)) {
-                Some(_) => delete_pool(site, name),
+                Some(_) => ("delete a pool", delete_pool(site, name)),
                 None => apply(site, vec![manifest(wish)], number),
             }
         }
         Fault::Reserved => reserve(site, layout, number),
-        Fault::Bound => bind(site, layout, number),
-        Fault::Configured => configure(site, number),
-        Fault::Damaged => damage(site, layout, world, number),
+        Fault::Bound => ("bind", bind(site, layout, number)),
+        Fault::Configured => ("configure", configure(site, number)),
+        Fault::Damaged => ("stock damage", damage(site, layout, world, number)),
         Fault::CrashBefore
         | Fault::CrashAfter
         | Fault::LostRequest
@@ -85,7 +86,7 @@ pub(super) fn begin(
         | Fault::CutCache
         | Fault::NoCache
         | Fault::ClockForward
-        | Fault::ClockBack => Box::pin(async { done() }),
+        | Fault::ClockBack => panic!("{fault} is no administrator's doing"),
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn mend(site: Site) -> Process {
 }
 
 /// Makes everything that a run begins with.
-pub(super) fn set_up(site: Site, layout: &Layout, world: &World) -> Process {
+pub(super) fn set_up(site: Site, layout: &Layout, world: &World) -> (&'static str, Process) {
     let mut manifests: Vec<Manifest> = world.wishes.iter().map(manifest).collect();
     let names = (0..layout.nodes.len()).map(|at| (at, &world.nodes[at].name));
     manifests.extend(names.map(|(at, name)| node_of(name, ZONES[at % ZONES.len()])));
@@ -142,9 +143,9 @@ fn node_of(name: &str, zone: &str) -> Manifest {
     Manifest::Node(Box::new(node.expect("a node")))
 }
 
-fn apply(site: Site, manifests: Vec<Manifest>, random: u64) -> Process {
+fn apply(site: Site, manifests: Vec<Manifest>, random: u64) -> (&'static str, Process) {
     let request = ApplyResources { manifests, create_only: false, random: u128::from(random) };
-    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+    ("apply", Box::pin(async move { site.drive(&request, |_| Answer::Done).await }))
 }
 
 fn delete_pool(site: Site, name: &str) -> Process {
@@ -185,8 +186,7 @@ impl Site {
     }
 }
 
-/// Leaves what races of a stock node with itself leave, see 6.7 of the protocol in `docs/`: a claim on no block or on
-/// another's, or a block without its claim.
+/// Leaves what races of a stock node with itself leave: a claim on no block or on another's, or a block without its claim.
 fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     let hosts: Vec<&String> = world.stock_hosts.iter().collect();
     if hosts.is_empty() {
@@ -212,12 +212,12 @@ fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     })
 }
 
-fn reserve(site: Site, layout: &Layout, number: u64) -> Process {
+fn reserve(site: Site, layout: &Layout, number: u64) -> (&'static str, Process) {
     let name = format!("r{}", number % 2);
     let kind = ResourceKind::IpReservation;
     if (number / 2).is_multiple_of(3) {
         let key = key::resource(kind, &name);
-        return Box::pin(async move { site.delete(key).await });
+        return ("apply", Box::pin(async move { site.delete(key).await }));
     }
     let block = layout.block(number / 8);
     let ip: IpAddr = block.first_address();

@@ -170,8 +170,8 @@ impl Run {
     async fn begin_world(&mut self) -> Result<(), Violation> {
         let faults = std::mem::take(&mut self.faults);
         let site = self.site(None, "admin");
-        let process = super::admin::set_up(site, &self.layout, &self.world);
-        self.push(What::admin("apply"), process);
+        let (family, process) = super::admin::set_up(site, &self.layout, &self.world);
+        self.push(What::admin(family), process);
         while !self.actors.is_empty() {
             self.step(0).await?;
         }

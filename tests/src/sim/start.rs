@@ -100,40 +100,10 @@ fn claims(
 fn administer(run: &mut Run, fault: Fault, number: u64) {
     run.tally.fault(fault);
     let by = if fault == Fault::Damaged { By::Stock } else { By::Ours };
-    let what = counted(run, What { by, ..What::admin(admin_family(fault)) });
     let site = run.site(None, "admin");
-    let process = admin::begin(fault, number, &run.layout, &mut run.world, site);
+    let (family, process) = admin::begin(fault, number, &run.layout, &mut run.world, site);
+    let what = counted(run, What { by, ..What::admin(family) });
     run.push(what, process);
-}
-
-fn admin_family(fault: Fault) -> &'static str {
-    match fault {
-        Fault::NodeDeleted => "release claims",
-        Fault::PoolDeleted => "delete a pool",
-        Fault::Bound => "bind",
-        Fault::Configured => "configure",
-        Fault::Damaged => "stock damage",
-        Fault::NodeRenamed
-        | Fault::NodeRelabelled
-        | Fault::PoolDisabled
-        | Fault::PoolRelabelled
-        | Fault::Reserved
-        | Fault::CrashBefore
-        | Fault::CrashAfter
-        | Fault::LostRequest
-        | Fault::LostReply
-        | Fault::LateRequest
-        | Fault::RepeatedRequest
-        | Fault::SlowReply
-        | Fault::Unavailable
-        | Fault::StaleCache
-        | Fault::ForeignCache
-        | Fault::OtherCluster
-        | Fault::CutCache
-        | Fault::NoCache
-        | Fault::ClockForward
-        | Fault::ClockBack => "apply",
-    }
 }
 
 fn family(by: By, ours: &'static str, stock: &'static str) -> &'static str {
