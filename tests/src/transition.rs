@@ -102,7 +102,7 @@ impl Numbers {
     }
 }
 
-/// Returns which addresses left their cooldown too early, by a clock and a cooldown.
+/// Returns which addresses left their cooldown too early, or never entered it, by a clock and a cooldown.
 #[must_use]
 pub fn hurried(
     old: Option<&Block>,
@@ -114,7 +114,13 @@ pub fn hurried(
     let released_at = |block: &Block, at: Ordinal| block.record_of(at)?.released_at;
     let mut hurried = Vec::new();
     for (at, record) in old.taken() {
-        let Some(since) = record.released_at else { continue };
+        let Some(since) = record.released_at else {
+            let is_taken = new.is_some_and(|new| new.record_of(at).is_some());
+            if cooldown_seconds > 0 && !is_taken {
+                hurried.push(format!("ordinal {at} is free at once"));
+            }
+            continue;
+        };
         if new.is_some_and(|new| released_at(new, at) == Some(since)) {
             continue;
         }
