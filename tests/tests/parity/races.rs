@@ -121,6 +121,40 @@ fn an_idle_block_of_a_stock_node_is_taken_back_however_many_races_were_lost_befo
     }
 }
 
+/// A store that carries the first write out and loses the reply.
+struct Mute<'s> {
+    store: &'s ModelStore,
+    left: AtomicUsize,
+}
+
+impl Store for Mute<'_> {
+    async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
+        let reply = self.store.txn(txn, deadline).await;
+        if txn.is_write() && self.left.swap(0, Ordering::Relaxed) > 0 {
+            let source = "the reply is lost".into();
+            return Err(StoreError::Indeterminate { store: self.name(), source });
+        }
+        reply
+    }
+
+    fn name(&self) -> String {
+        "mute".to_owned()
+    }
+}
+
+#[test]
+fn a_lost_reply_gives_the_addresses_once() {
+    let world = World::new(&[("10.0.0.0/24", 26)]);
+    let store = Mute { store: &world.store, left: AtomicUsize::new(1) };
+    let request = world.ask("a", 2, 0).handle("h").request();
+    let driven = block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
+    let given: Vec<String> =
+        driven.reply.addresses.iter().map(|given| given.ip.to_string()).collect();
+    assert_eq!(given, world.held("h"));
+    assert_eq!(given.len(), 2);
+    assert_sound(&world);
+}
+
 #[test]
 fn no_block_is_claimed_in_a_pool_that_is_deleted_meanwhile() {
     let world = World::new(&[("10.0.0.0/24", 26)]);
