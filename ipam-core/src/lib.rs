@@ -12,10 +12,11 @@
 //!
 //! The modules, from the bottom up: [`ip`] knows addresses, [`kv`] knows keys and transactions, [`model`] knows what is
 //! stored, [`selector`] knows Calico's label language, [`block`] changes one block, [`pool`] chooses pools, [`plan`]
-//! puts it together, and [`check`] judges a whole store.
+//! puts it together, [`check`] judges a whole store, and [`collector`] finds what nobody uses any more.
 
 pub mod block;
 pub mod check;
+pub mod collector;
 pub mod inventory;
 pub mod ip;
 pub mod kv;

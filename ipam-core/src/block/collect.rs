@@ -13,12 +13,7 @@ impl Block {
     /// Source: calico `libcalico-go/lib/ipam/ipam_block.go::garbageCollect`.
     #[must_use]
     pub fn collected(mut self, now: Timestamp, cooldown_seconds: i64) -> Self {
-        let limit = now.minus_seconds(cooldown_seconds);
-        let cold: Vec<Ordinal> = self
-            .cooling()
-            .filter(|(_, at)| cooldown_seconds < 0 || *at <= limit)
-            .map(|(ordinal, _)| ordinal)
-            .collect();
+        let cold: Vec<Ordinal> = self.cold(now, cooldown_seconds).collect();
         for ordinal in cold {
             if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
                 *allocation = None;
@@ -29,6 +24,18 @@ impl Block {
             }
         }
         self.without_unused_records()
+    }
+
+    /// Says whether the cooldown of any ordinal has passed, so that [`Block::collected`] would free it.
+    #[must_use]
+    pub fn has_cold(&self, now: Timestamp, cooldown_seconds: i64) -> bool {
+        self.cold(now, cooldown_seconds).next().is_some()
+    }
+
+    fn cold(&self, now: Timestamp, cooldown_seconds: i64) -> impl Iterator<Item = Ordinal> {
+        let limit = now.minus_seconds(cooldown_seconds);
+        let is_cold = move |at: Timestamp| cooldown_seconds < 0 || at <= limit;
+        self.cooling().filter_map(move |(ordinal, at)| is_cold(at).then_some(ordinal))
     }
 
     fn without_unused_records(mut self) -> Self {

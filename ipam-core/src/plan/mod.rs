@@ -6,6 +6,7 @@
 mod assign;
 mod bind;
 mod claim;
+mod collect_cold;
 mod configure;
 mod delete_pool;
 pub(crate) mod downgrade;
@@ -25,6 +26,7 @@ mod verify;
 pub use assign::{AddressRule, Assign, Assigned, Assignment, Decision, FamilyRequest, Short, Want};
 pub use bind::{Bind, Unbind};
 pub use claim::ClaimBlocks;
+pub use collect_cold::CollectCold;
 pub use configure::Configure;
 pub use delete_pool::DeletePool;
 pub use held::{Held, HeldAddress};

@@ -29,6 +29,8 @@ pub enum Claims {
     /// An owner's on every block of a network inside an enabled pool. The first block that must be empty and is not ends it,
     /// as in stock Calico.
     Inside(Cidr, Owner),
+    /// An owner's on one block, whether it lies in a pool or not.
+    On(Cidr, Owner),
     /// An owner's, wherever they are.
     All(Owner),
     /// Every host's inside a network. Those of virtual owners are not theirs to lose.
@@ -99,7 +101,7 @@ impl ReleaseClaims {
             return Ok(cidrs.into_iter().map(|cidr| (owner.clone(), cidr)).collect());
         }
         let ranges: Vec<Range> = match &self.of {
-            Claims::Inside(..) => Vec::new(),
+            Claims::Inside(..) | Claims::On(..) => Vec::new(),
             Claims::All(owner) => Family::ALL
                 .iter()
                 .map(|family| Range::prefix(key::affinities(owner, *family)))
@@ -109,6 +111,9 @@ impl ReleaseClaims {
         let keys = [cluster_key(), key::CONFIG.to_owned()].map(|key| Read::values(Range::key(key)));
         lookup.require(ranges.iter().cloned().map(Read::keys).chain(keys))?;
         refuse_if_locked(lookup)?;
+        if let Claims::On(cidr, owner) = &self.of {
+            return Ok(vec![(owner.clone(), *cidr)]);
+        }
         let mut claims = Vec::new();
         for range in &ranges {
             let named =
@@ -123,7 +128,7 @@ impl ReleaseClaims {
 
     fn means(&self, owner: &Owner, cidr: &Cidr) -> bool {
         match &self.of {
-            Claims::Inside(..) | Claims::All(_) => true,
+            Claims::Inside(..) | Claims::On(..) | Claims::All(_) => true,
             Claims::OfHosts(network) => {
                 matches!(owner, Owner::Host(_)) && network.contains(cidr.first_address())
             }
