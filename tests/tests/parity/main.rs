@@ -10,6 +10,7 @@
 mod assign;
 mod blocks;
 mod claims;
+mod collector;
 mod handles;
 mod pools;
 mod races;

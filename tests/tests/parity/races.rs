@@ -34,10 +34,10 @@ impl Store for Turns<'_> {
 }
 
 /// A store in which somebody else does something right before each of the first writes.
-struct Restless<'s> {
-    store: &'s ModelStore,
-    left: AtomicUsize,
-    does: fn(&mut Model),
+pub(crate) struct Restless<'s> {
+    pub(crate) store: &'s ModelStore,
+    pub(crate) left: AtomicUsize,
+    pub(crate) does: fn(&mut Model),
 }
 
 /// Writes a node's record as it is.

@@ -66,7 +66,14 @@ impl World {
         self.resource("IPReservation", "ipreservations", "r", &json!({}), &spec);
     }
 
-    fn resource(&self, kind: &str, plural: &str, name: &str, labels: &Value, spec: &Value) {
+    pub(crate) fn resource(
+        &self,
+        kind: &str,
+        plural: &str,
+        name: &str,
+        labels: &Value,
+        spec: &Value,
+    ) {
         let value = json!({
             "kind": kind, "apiVersion": "projectcalico.org/v3",
             "metadata": { "name": name, "labels": labels }, "spec": spec,
