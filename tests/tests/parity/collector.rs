@@ -1,24 +1,17 @@
 //! What nobody uses any more, and what must not be taken for that.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use ipam_core::collector::{
-    Abandoned, Cluster, Fault, Grace, Machines, Memory, ObjectName, Pass, Paused, Pod, Proof,
-    collect,
+    Abandoned, Fault, Grace, Machines, Memory, ObjectName, Pass, Paused, Proof,
 };
-use ipam_core::ip::Cidr;
-use ipam_core::plan::{ClaimBlocks, Claims, CollectCold, Configure, ReleaseClaims};
+use ipam_core::plan::{Claims, ReleaseClaims};
 use ipam_core::refusal::Refusal;
-use ipam_etcd::drive;
 use serde_json::{Value, json};
 
-use super::races::Restless;
-use super::world::{World, block_on, cidr, host};
+use super::scene::{GRACE_SECONDS, Scene, leaked};
+use super::world::{cidr, host};
 
-const GRACE_SECONDS: i64 = 6;
-const NODES: &str = "/calico/resources/v3/projectcalico.org/nodes/";
 const CLUSTER: &str = "/calico/resources/v3/projectcalico.org/clusterinformations/default";
 const TUNNELS: [&str; 5] = [
     "ipipTunnelAddress",
@@ -27,116 +20,6 @@ const TUNNELS: [&str; 5] = [
     "wireguardTunnelAddress",
     "wireguardV6TunnelAddress",
 ];
-
-/// A store, what lives in Kubernetes beside it, and what the last pass left.
-struct Scene {
-    world: World,
-    /// The first block of the pool, which `a` claims before all others.
-    home: Cidr,
-    cluster: Cluster,
-    grace: Grace,
-    memory: Memory,
-}
-
-impl Scene {
-    /// Makes nodes `a` and `b`, which Kubernetes knows by the same names, and one pool.
-    fn new(pool: &str, block_size: u8) -> Self {
-        let world = World::new(&[(pool, block_size)]);
-        let mut scene = Self {
-            world,
-            home: cidr(pool).block_at(block_size, 0).unwrap(),
-            cluster: Cluster::default(),
-            grace: Grace::of(GRACE_SECONDS),
-            memory: Memory::default(),
-        };
-        scene.ready(&json!(true));
-        for node in ["a", "b"] {
-            scene.node(node, node);
-            scene.cluster.nodes.insert(node.to_owned());
-        }
-        scene
-    }
-
-    fn ready(&self, ready: &Value) {
-        let spec = json!({ "clusterGUID": "0", "datastoreReady": ready });
-        let none = json!({});
-        self.world.resource("ClusterInformation", "clusterinformations", "default", &none, &spec);
-    }
-
-    fn node(&self, name: &str, kubernetes: &str) {
-        let reference = json!({ "nodeName": kubernetes, "orchestrator": "k8s" });
-        let spec = json!({ "orchRefs": [reference] });
-        self.world.resource("Node", "nodes", name, &json!({}), &spec);
-    }
-
-    fn forget_node(&self, name: &str) {
-        self.world.store.with(|model| model.delete(&format!("{NODES}{name}")));
-    }
-
-    /// Takes addresses under a handle, with these attributes and that of the node.
-    fn take(&self, node: &str, handle: &str, count: usize, attributes: &[(&str, &str)]) {
-        if node == "a" && self.world.claims(&host("a")).is_empty() {
-            self.claim("a", &self.home.to_string());
-        }
-        let mut request = self.world.ask(node, count, 0).handle(handle).request();
-        let attributes = attributes.iter().copied().chain([("node", node)]);
-        request.attributes =
-            attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        assert_eq!(self.world.call(&request).unwrap().addresses.len(), count);
-    }
-
-    /// Takes addresses for a pod in namespace `fin`; the handle is called like it.
-    fn take_for_pod(&self, node: &str, pod: &str, count: usize) {
-        self.take(node, pod, count, &[("namespace", "fin"), ("pod", pod)]);
-    }
-
-    fn pod(&mut self, name: &str, node: &str, ips: &[&str]) {
-        let pod = Pod {
-            node: Some(node.to_owned()),
-            ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
-            has_ended: false,
-        };
-        self.cluster.pods.insert(ObjectName::new("fin", name), pod);
-    }
-
-    fn claim(&self, node: &str, block: &str) {
-        self.world.call(&ClaimBlocks { cidr: cidr(block), owner: host(node) }).unwrap();
-    }
-
-    fn look(&self) -> Result<Pass, Paused> {
-        let now = self.world.now();
-        collect(&self.world.snapshot(), &self.cluster, self.grace, &self.memory, now)
-    }
-
-    fn pass(&mut self) -> Pass {
-        let pass = self.look().unwrap();
-        self.memory = pass.memory.clone();
-        pass
-    }
-
-    /// Looks twice, more than the grace apart; returns what the second look finds.
-    fn pass_twice(&mut self) -> Pass {
-        self.pass();
-        self.world.wait(GRACE_SECONDS + 1);
-        self.pass()
-    }
-
-    fn release(&self, pass: &Pass) {
-        for request in pass.releases() {
-            self.world.call(&request).unwrap();
-        }
-    }
-
-    fn give_up(&self, pass: &Pass) {
-        for claim in &pass.claims {
-            self.world.call(&claim.request()).unwrap();
-        }
-    }
-}
-
-fn leaked(pass: &Pass) -> Vec<String> {
-    pass.leaks.iter().map(|leak| leak.ip.to_string()).collect()
-}
 
 fn idle(pass: &Pass) -> Vec<String> {
     let idle = pass.claims.iter().filter_map(|claim| match claim {
@@ -447,93 +330,6 @@ fn an_address_that_is_taken_again_is_judged_anew() {
     assert!(pass.leaks[0].sequence > stale.leaks[0].sequence);
     scene.release(&pass);
     assert!(scene.world.held("p").is_empty());
-}
-
-/// Two blocks of `a` and `b`, each with an address that cools down for 60 s, that of `b` released 30 s later.
-fn cooling() -> Scene {
-    let scene = Scene::new("10.0.0.0/28", 30);
-    scene.world.configure(&Configure { cooldown_seconds: Some(60), ..Configure::default() });
-    scene.claim("a", "10.0.0.0/30");
-    scene.claim("b", "10.0.0.4/30");
-    for node in ["a", "b"] {
-        scene.take_for_pod(node, &format!("live-{node}"), 1);
-        scene.take_for_pod(node, node, 1);
-    }
-    scene.world.release("a");
-    scene.world.wait(30);
-    scene.world.release("b");
-    scene
-}
-
-#[test]
-fn only_blocks_with_cold_addresses_are_visited_and_one_conflict_stops_no_other() {
-    let scene = cooling();
-    assert_eq!(scene.look().unwrap().cold, []);
-    scene.world.wait(31);
-    assert_eq!(scene.look().unwrap().cold, [CollectCold { block: cidr("10.0.0.0/30") }]);
-    scene.world.wait(30);
-    let cold = scene.look().unwrap().cold;
-    assert_eq!(cold.len(), 2);
-    // Whoever writes a block meanwhile collects it in passing.
-    scene.take_for_pod("a", "late", 1);
-    let freed: Vec<usize> =
-        cold.iter().map(|request| scene.world.call(request).unwrap().len()).collect();
-    assert_eq!(freed, [0, 1]);
-    assert_eq!(scene.look().unwrap().cold, []);
-}
-
-const BLOCK: &str = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-30";
-
-#[test]
-fn cold_addresses_are_freed_under_the_revision_that_was_read() {
-    let scene = cooling();
-    scene.world.wait(31);
-    let before = scene.world.block("10.0.0.0/30").unwrap();
-    let touch = |model: &mut ipam_core::kv::model::Model| {
-        let value = model.get(BLOCK).unwrap().value.clone();
-        model.put(BLOCK, value);
-    };
-    let restless = Restless { store: &scene.world.store, left: AtomicUsize::new(1), does: touch };
-    let request = CollectCold { block: cidr("10.0.0.0/30") };
-    let driven = drive(&restless, &request, scene.world.now(), Duration::from_secs(5));
-    let driven = block_on(driven).unwrap();
-    assert_eq!(driven.reply, ["10.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
-    let mut expected = before.clone().collected(scene.world.now(), 60);
-    expected.sequence_number += 1;
-    assert_ne!(before, expected);
-    assert_eq!(scene.world.block("10.0.0.0/30").unwrap(), expected);
-    assert_eq!(scene.world.held("live-a").len(), 1);
-    // What nobody claims and holds goes when its last address has cooled down.
-    scene.world.release("live-a");
-    scene.world.release_claims(Claims::All(host("a")), false);
-    scene.world.wait(61);
-    assert_eq!(scene.world.call(&request).unwrap().len(), 1);
-    assert_eq!(scene.world.block("10.0.0.0/30"), None);
-    assert_eq!(scene.world.call(&request).unwrap().len(), 0, "it is gone");
-}
-
-#[test]
-fn nothing_is_written_while_nothing_is_cold() {
-    let scene = cooling();
-    let revision = || scene.world.store.with(|model| model.revision());
-    let before = revision();
-    for block in ["10.0.0.0/30", "10.0.0.4/30", "10.0.0.8/30"] {
-        let request = CollectCold { block: cidr(block) };
-        assert!(scene.world.call(&request).unwrap().is_empty());
-    }
-    assert_eq!(revision(), before);
-}
-
-#[test]
-fn cooling_addresses_are_no_leaks() {
-    let mut scene = cooling();
-    scene.pod("live-a", "a", &["10.0.0.0"]);
-    scene.pod("live-b", "b", &["10.0.0.4"]);
-    let pass = scene.pass_twice();
-    assert_eq!((leaked(&pass), scene.memory.suspects.len()), (vec![], 0));
-    scene.world.wait(1_000_000);
-    let pass = scene.pass();
-    assert_eq!((leaked(&pass), scene.memory.suspects.len()), (vec![], 0));
 }
 
 fn take_for_machine(scene: &Scene) {

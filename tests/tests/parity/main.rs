@@ -10,6 +10,7 @@
 mod assign;
 mod blocks;
 mod claims;
+mod cold;
 mod collector;
 mod handles;
 mod pools;
@@ -17,5 +18,6 @@ mod races;
 mod release;
 mod repairs;
 mod reservations;
+mod scene;
 mod table;
 mod world;
