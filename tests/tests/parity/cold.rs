@@ -96,4 +96,13 @@ fn cooling_addresses_are_no_leaks() {
     scene.world.wait(1_000_000);
     let pass = scene.pass();
     assert_eq!((leaked(&pass), scene.memory.suspects.len()), (vec![], 0));
+    // Whoever left its owner in the record has released it all the same.
+    scene.world.store.with(|model| {
+        let text = String::from_utf8(model.get(BLOCK).unwrap().value.clone()).unwrap();
+        let owner = r#""handle_id":"x","secondary":{"namespace":"fin","node":"a","pod":"x"},"#;
+        let named = text.replace(r#""releasedAt""#, &format!("{owner}\"releasedAt\""));
+        assert_ne!(named, text);
+        model.put(BLOCK, named);
+    });
+    assert_eq!(leaked(&scene.pass_twice()), [""; 0]);
 }

@@ -407,3 +407,15 @@ fn nothing_is_collected_while_the_datastore_is_not_ready() {
     scene.ready(&json!(true));
     assert_eq!(leaked(&scene.pass()), ["10.0.0.0"]);
 }
+
+#[test]
+fn a_full_block_of_leaks_is_released_in_as_many_requests_as_it_takes() {
+    let mut scene = Scene::new("10.0.0.0/24", 25);
+    for number in 0..128 {
+        scene.take_for_pod("a", &format!("p{number}"), 1);
+    }
+    let pass = scene.pass_twice();
+    assert_eq!((pass.leaks.len(), pass.releases().len()), (128, 4));
+    scene.release(&pass);
+    assert_eq!(scene.world.inventory().addresses().count(), 0);
+}
