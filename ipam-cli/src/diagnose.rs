@@ -241,12 +241,15 @@ fn of_refusal(refusal: &Refusal) -> String {
         | Refusal::AddressNotPermitted { ip, .. }
         | Refusal::AddressInUse { ip, .. }
         | Refusal::AddressSetAside { ip, .. }
-        | Refusal::AddressElsewhere { ip, .. } => format!("see who has it: ringfence who {ip}"),
-        Refusal::HandleInUse { handle, .. } => format!("see what it holds: ringfence who {handle}"),
+        | Refusal::AddressElsewhere { ip, .. }
+        | Refusal::AddressUnassigned { ip, .. } => format!("see who has it: ringfence who {ip}"),
+        Refusal::HandleInUse { handle, .. } | Refusal::HoldsNothing { handle } => {
+            format!("see what it holds: ringfence who {handle}")
+        }
         Refusal::GatewayInUse { gateway, .. } | Refusal::GatewayOutside { gateway, .. } => {
             format!("see who has it: ringfence who {gateway}")
         }
-        Refusal::Release(_) => {
+        Refusal::Release(_) | Refusal::Owners(_) => {
             "it changed since it was shown; look again and decide anew".to_owned()
         }
     }
