@@ -11,6 +11,7 @@ mod assign;
 mod blocks;
 mod claims;
 mod handles;
+mod owners;
 mod pools;
 mod races;
 mod release;
