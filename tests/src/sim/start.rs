@@ -33,6 +33,18 @@ pub(super) fn start(run: &mut Run, at: usize) {
             let process = process::look(site(run, &what), pod);
             run.push(what, process);
         }
+        Operation::SetOwners(pod, number) => {
+            let what = of_pod(run, "set owners", pod, By::Ours);
+            let at = usize::try_from(number / 4).unwrap_or_default() % what.held.len().max(1);
+            let Some(ip) = what.held.get(at).copied() else { return };
+            let process = process::set_owners(site(run, &what), pod, ip, number);
+            run.push(what, process);
+        }
+        Operation::Promote(pod) => {
+            let what = of_pod(run, "promote", pod, By::Ours);
+            let process = process::promote(site(run, &what), pod);
+            run.push(what, process);
+        }
         Operation::Del(pod, by) => del(run, pod, by),
         Operation::ReleaseAddresses(pod, by) => release_addresses(run, pod, by),
         Operation::ClaimBlock(node, by, number) => {
