@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipam_core::block::{Expected, OwnerChange, OwnerChanges, OwnersError, PodName, Role};
-use ipam_core::model::HandleId;
+use ipam_core::model::{HandleId, key};
 use ipam_core::plan::{AssignmentOf, Configure, Owners, PromoteOwner, Rules, SetOwners};
 use ipam_core::refusal::{Refusal, Unassigned};
+use ipam_etcd::{DriveError, drive};
 use serde_json::json;
 
-use super::world::World;
+use super::world::{World, block_on};
 
 const BOTH: &[(&str, u8)] = &[("10.0.0.0/24", 26), ("fd00::/120", 122)];
 const IP: &str = "10.0.0.5";
@@ -311,6 +313,14 @@ fn a_machine_without_addresses_is_refused_by_its_handle() {
         Refusal::HoldsNothing { handle } => assert_eq!(handle, HANDLE),
         refusal => panic!("{refusal}"),
     }
+    // A handle that only counts an address, as stock Calico leaves one behind, holds none either.
+    world.store.with(|model| {
+        model.put(&key::handle(&machine()), r#"{"block":{"10.0.0.0/26":1},"deleted":false}"#)
+    });
+    let request = PromoteOwner { handle: machine(), pod: pod("b") };
+    let driven = block_on(drive(&world.store, &request, world.now(), Duration::from_secs(30)));
+    let is_refused = matches!(&driven, Err(DriveError::Refused(refusal)) if matches!(**refusal, Refusal::HoldsNothing { .. }));
+    assert!(is_refused, "{driven:?}");
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_lost_reply_gives_the_addresses_once() {
 
 #[test]
 fn a_lost_reply_is_not_taken_for_somebody_elses_owners() {
-    let block = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-26";
+    const BLOCK: &str = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-26";
     let others: [fn(&mut Model); 2] = [
         |_| {},
         |model| {
@@ -179,7 +179,7 @@ fn a_lost_reply_is_not_taken_for_somebody_elses_owners() {
         let store = Mute { store: &world.store, left: AtomicUsize::new(1), does };
         block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
         assert_eq!(world.call(&AssignmentOf { ip }).unwrap().alternate, owner);
-        let version = world.store.with(|model| model.get(block).expect("the block").version);
+        let version = world.store.with(|model| model.get(BLOCK).expect("the block").version);
         assert!(version <= 3, "it is written once");
     }
 }
