@@ -9,7 +9,7 @@ use ipam_core::block::{Expected, OwnerChange, OwnerChanges};
 use ipam_core::check::check;
 use ipam_core::kv::model::Model;
 use ipam_core::kv::{Txn, TxnReply};
-use ipam_core::model::{HandleId, Timestamp};
+use ipam_core::model::{Block, HandleId, Timestamp};
 use ipam_core::plan::{AssignmentOf, ClaimBlocks, Claims, ReleaseClaims, SetOwners};
 use ipam_etcd::{DriveError, ModelStore, Store, StoreError, drive};
 use serde_json::json;
@@ -164,9 +164,10 @@ fn a_lost_reply_is_not_taken_for_somebody_elses_owners() {
     let others: [fn(&mut Model); 2] = [
         |_| {},
         |model| {
-            let key = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-26";
-            let value = model.get(key).expect("the block").value.clone();
-            model.put(key, value);
+            let value = &model.get(BLOCK).expect("the block").value;
+            let mut block = Block::decode(BLOCK, value).expect("a sound block");
+            block.sequence_number += 1;
+            model.put(BLOCK, block.encode());
         },
     ];
     for does in others {
