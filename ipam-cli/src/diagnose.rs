@@ -214,9 +214,7 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {
             format!("look at it: ringfence pool get {pool}")
         }
-        Refusal::PoolInUse { pool, .. } => {
-            format!("see who holds them: ringfence ips --pool {pool}")
-        }
+        Refusal::PoolInUse { pool, .. } => format!("see who has them: ringfence ips --pool {pool}"),
         Refusal::PoolBound { namespaces, .. } => {
             let first = namespaces.first().map_or("NAMESPACE", String::as_str);
             format!("ringfence namespace unbind {first}")
@@ -242,12 +240,13 @@ fn of_refusal(refusal: &Refusal) -> String {
         | Refusal::AddressInUse { ip, .. }
         | Refusal::AddressSetAside { ip, .. }
         | Refusal::AddressElsewhere { ip, .. }
-        | Refusal::AddressUnassigned { ip, .. } => format!("see who has it: ringfence who {ip}"),
+        | Refusal::AddressUnassigned { ip, .. }
+        | Refusal::GatewayInUse { gateway: ip, .. }
+        | Refusal::GatewayOutside { gateway: ip, .. } => {
+            format!("see who has it: ringfence who {ip}")
+        }
         Refusal::HandleInUse { handle, .. } | Refusal::HoldsNothing { handle } => {
             format!("see what it holds: ringfence who {handle}")
-        }
-        Refusal::GatewayInUse { gateway, .. } | Refusal::GatewayOutside { gateway, .. } => {
-            format!("see who has it: ringfence who {gateway}")
         }
         Refusal::Release(_) | Refusal::Owners(_) => {
             "it changed since it was shown; look again and decide anew".to_owned()

@@ -221,7 +221,7 @@ impl Block {
     ) -> Result<(), OwnersError> {
         let ip = self.cidr.address_at(ordinal);
         let Some(record) = self.record_mut(ordinal) else { return Ok(()) };
-        let mut changed = Attributes::clone(record);
+        let mut after = Attributes::clone(record);
         for (role, change) in
             [(Role::Active, &changes.active), (Role::Alternate, &changes.alternate)]
         {
@@ -236,12 +236,12 @@ impl Block {
                 return Err(OwnersError::Owner { ip, role, expected, found });
             }
             match role {
-                Role::Active => changed.secondary = owner,
-                Role::Alternate => changed.alternate_owner_attrs = owner,
+                Role::Active => after.secondary = owner,
+                Role::Alternate => after.alternate_owner_attrs = owner,
             }
         }
-        if changed != **record {
-            *record = Record::from(changed);
+        if after != **record {
+            *record = Record::from(after);
         }
         Ok(())
     }
@@ -324,16 +324,16 @@ mod tests {
     fn all_that_share_a_record_change_owners_together() {
         let alternate = set("b", Expected::Nobody);
         let changes = OwnerChanges { alternate, ..OwnerChanges::default() };
-        let changed = block().with_owners(at(0), HANDLE, &changes).unwrap();
+        let after = block().with_owners(at(0), HANDLE, &changes).unwrap();
         assert_eq!(
-            [0, 1, 2].map(|at| owners(&changed, at)),
+            [0, 1, 2].map(|at| owners(&after, at)),
             [["a", "b"], ["a", "b"], ["c", ""]].map(named)
         );
-        assert_eq!(changed.sequence_number, block().sequence_number + 1);
-        assert_eq!(changed.sequence_of(at(0)), block().sequence_of(at(0)));
+        assert_eq!(after.sequence_number, block().sequence_number + 1);
+        assert_eq!(after.sequence_of(at(0)), block().sequence_of(at(0)));
         let read =
-            Block::decode("/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-30", &changed.encode());
-        assert_eq!(read.unwrap(), changed);
+            Block::decode("/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-30", &after.encode());
+        assert_eq!(read.unwrap(), after);
     }
 
     #[test]

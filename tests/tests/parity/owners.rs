@@ -85,12 +85,11 @@ fn machine() -> HandleId {
 }
 
 fn assert_stays(result: Result<(), Box<Refusal>>, role: Role, case: &str) {
-    match *result.unwrap_err() {
-        Refusal::Owners(OwnersError::Owner { role: other, .. }) => {
-            assert_eq!(other, role, "{case}")
-        }
-        refusal => panic!("{case}: {refusal}"),
-    }
+    let refusal = result.unwrap_err();
+    let Refusal::Owners(OwnersError::Owner { role: other, .. }) = *refusal else {
+        panic!("{case}: {refusal}")
+    };
+    assert_eq!(other, role, "{case}");
 }
 
 #[test]
@@ -209,12 +208,12 @@ fn only_the_handle_that_holds_an_address_changes_its_owners() {
     world.assign_address("a", Some("other"), "10.0.0.6", Rules::calico()).unwrap();
     world.assign_address("a", None, "10.0.0.7", Rules::calico()).unwrap();
     for (strange, holder) in [("10.0.0.6", Some("other")), ("10.0.0.7", None)] {
-        match *set(&world, strange, to("c", Expected::Anyone), OwnerChange::Keep).unwrap_err() {
-            Refusal::Owners(OwnersError::Handle { found, .. }) => {
-                assert_eq!(found.as_deref(), holder);
-            }
-            refusal => panic!("{strange}: {refusal}"),
-        }
+        let refusal =
+            set(&world, strange, to("c", Expected::Anyone), OwnerChange::Keep).unwrap_err();
+        let Refusal::Owners(OwnersError::Handle { found, .. }) = &*refusal else {
+            panic!("{strange}: {refusal}")
+        };
+        assert_eq!(found.as_deref(), holder);
     }
     let of_free = set(&world, "10.0.0.8", to("c", Expected::Anyone), OwnerChange::Keep);
     let refusal = *of_free.unwrap_err();
@@ -294,13 +293,13 @@ fn a_pod_that_is_not_the_alternate_owner_everywhere_is_promoted_nowhere() {
     {
         let (world, [first, second]) = moving();
         set(&world, second, OwnerChange::Keep, alternate).unwrap();
-        let stored = found.clone();
-        match *promote(&world, &machine(), "b").unwrap_err() {
-            Refusal::Owners(OwnersError::Owner { role: Role::Alternate, found, .. }) => {
-                assert_eq!(found, stored, "it tells nobody from another pod");
-            }
-            refusal => panic!("{refusal}"),
-        }
+        let refusal = promote(&world, &machine(), "b").unwrap_err();
+        let Refusal::Owners(OwnersError::Owner { role: Role::Alternate, found: told, .. }) =
+            &*refusal
+        else {
+            panic!("{refusal}")
+        };
+        assert_eq!(*told, found, "it tells nobody from another pod");
         assert_eq!(owners(&world, first), ["a", "b"]);
         assert_eq!(owners(&world, second)[0], "a");
     }
@@ -309,13 +308,11 @@ fn a_pod_that_is_not_the_alternate_owner_everywhere_is_promoted_nowhere() {
 #[test]
 fn a_machine_without_addresses_is_refused_by_its_handle() {
     let world = World::new(BOTH);
-    match *promote(&world, &machine(), "b").unwrap_err() {
-        Refusal::HoldsNothing { handle } => assert_eq!(handle, HANDLE),
-        refusal => panic!("{refusal}"),
-    }
+    let refusal = promote(&world, &machine(), "b").unwrap_err();
+    assert!(matches!(&*refusal, Refusal::HoldsNothing { handle } if handle == HANDLE), "{refusal}");
     // A handle that only counts an address, as stock Calico leaves one behind, holds none either.
     world.store.with(|model| {
-        model.put(&key::handle(&machine()), r#"{"block":{"10.0.0.0/26":1},"deleted":false}"#)
+        model.put(key::handle(&machine()), r#"{"block":{"10.0.0.0/26":1},"deleted":false}"#)
     });
     let request = PromoteOwner { handle: machine(), pod: pod("b") };
     let driven = block_on(drive(&world.store, &request, world.now(), Duration::from_secs(30)));
