@@ -194,10 +194,8 @@ fn of_refusal(refusal: &Refusal) -> String {
             format!("choose another network; see ringfence pool get {other}")
         }
         Refusal::BlockSizeClash { block, .. } => {
-            format!(
-                "use --block-size {}, or see who is there: ringfence ips --cidr {block}",
-                block.prefix()
-            )
+            let size = block.prefix();
+            format!("use --block-size {size}, or see who is there: ringfence ips --cidr {block}")
         }
         Refusal::Immutable { .. } => {
             "create another pool beside it: ringfence pool create NAME CIDR".to_owned()
