@@ -47,6 +47,9 @@ fn of_refusal(refusal: &Refusal) -> Code {
         Refusal::Locked => Code::TryAgain,
         Refusal::Corrupt(_)
         | Refusal::Release(_)
+        | Refusal::AddressUnassigned { .. }
+        | Refusal::Owners(_)
+        | Refusal::HoldsNothing { .. }
         | Refusal::TooLarge { .. }
         | Refusal::Pool { .. }
         | Refusal::PoolOverlap { .. }

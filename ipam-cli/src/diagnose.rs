@@ -194,10 +194,8 @@ fn of_refusal(refusal: &Refusal) -> String {
             format!("choose another network; see ringfence pool get {other}")
         }
         Refusal::BlockSizeClash { block, .. } => {
-            format!(
-                "use --block-size {}, or see who is there: ringfence ips --cidr {block}",
-                block.prefix()
-            )
+            let size = block.prefix();
+            format!("use --block-size {size}, or see who is there: ringfence ips --cidr {block}")
         }
         Refusal::Immutable { .. } => {
             "create another pool beside it: ringfence pool create NAME CIDR".to_owned()
@@ -214,9 +212,7 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::Selector { pool, .. } | Refusal::PoolDisabled { pool, .. } => {
             format!("look at it: ringfence pool get {pool}")
         }
-        Refusal::PoolInUse { pool, .. } => {
-            format!("see who holds them: ringfence ips --pool {pool}")
-        }
+        Refusal::PoolInUse { pool, .. } => format!("see who has them: ringfence ips --pool {pool}"),
         Refusal::PoolBound { namespaces, .. } => {
             let first = namespaces.first().map_or("NAMESPACE", String::as_str);
             format!("ringfence namespace unbind {first}")
@@ -241,12 +237,16 @@ fn of_refusal(refusal: &Refusal) -> String {
         | Refusal::AddressNotPermitted { ip, .. }
         | Refusal::AddressInUse { ip, .. }
         | Refusal::AddressSetAside { ip, .. }
-        | Refusal::AddressElsewhere { ip, .. } => format!("see who has it: ringfence who {ip}"),
-        Refusal::HandleInUse { handle, .. } => format!("see what it holds: ringfence who {handle}"),
-        Refusal::GatewayInUse { gateway, .. } | Refusal::GatewayOutside { gateway, .. } => {
-            format!("see who has it: ringfence who {gateway}")
+        | Refusal::AddressElsewhere { ip, .. }
+        | Refusal::AddressUnassigned { ip, .. }
+        | Refusal::GatewayInUse { gateway: ip, .. }
+        | Refusal::GatewayOutside { gateway: ip, .. } => {
+            format!("see who has it: ringfence who {ip}")
         }
-        Refusal::Release(_) => {
+        Refusal::HandleInUse { handle, .. } | Refusal::HoldsNothing { handle } => {
+            format!("see what it holds: ringfence who {handle}")
+        }
+        Refusal::Release(_) | Refusal::Owners(_) => {
             "it changed since it was shown; look again and decide anew".to_owned()
         }
     }

@@ -165,6 +165,9 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::GatewayInUse { .. } => row(Exit::Precondition, "RF-E0507"),
         Refusal::GatewayOutside { .. } => row(Exit::Usage, "RF-E0508"),
         Refusal::Release(_) => row(Exit::Precondition, "RF-E0509"),
+        Refusal::AddressUnassigned { .. } => row(Exit::No, "RF-E0510"),
+        Refusal::Owners(_) => row(Exit::Precondition, "RF-E0511"),
+        Refusal::HoldsNothing { .. } => row(Exit::No, "RF-E0512"),
     }
 }
 

@@ -2,11 +2,11 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use ipam_core::block::ReleaseError;
+use ipam_core::block::{OwnersError, ReleaseError};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::Revision;
 use ipam_core::model::DecodeError;
-use ipam_core::refusal::{Forbidden, PoolFault};
+use ipam_core::refusal::{Forbidden, PoolFault, Unassigned};
 use ipam_core::selector::Selector;
 use ipam_etcd::migrate::Held;
 use ipam_etcd::{DriveError, SettingsError};
@@ -165,6 +165,7 @@ fn of_choices() -> Vec<(Refusal, u8, &'static str)> {
 fn of_addresses() -> Vec<(Refusal, u8, &'static str)> {
     let (pool, holder) = (text, text);
     let changed = || ReleaseError::Sequence { ip: ip(), expected: 1, found: 2 };
+    let elsewhere = OwnersError::Handle { ip: ip(), expected: text(), found: None };
     vec![
         (Refusal::AddressOutside { ip: ip() }, 1, "RF-E0501"),
         (Refusal::AddressNotPermitted { ip: ip(), pool: pool(), permitted: vec![] }, 5, "RF-E0502"),
@@ -175,6 +176,9 @@ fn of_addresses() -> Vec<(Refusal, u8, &'static str)> {
         (Refusal::GatewayInUse { gateway: ip(), pool: pool(), holder: holder() }, 5, "RF-E0507"),
         (Refusal::GatewayOutside { gateway: ip(), pool: pool(), cidr: cidr() }, 2, "RF-E0508"),
         (Refusal::Release(changed()), 5, "RF-E0509"),
+        (Refusal::AddressUnassigned { ip: ip(), why: Unassigned::Free }, 1, "RF-E0510"),
+        (Refusal::Owners(elsewhere), 5, "RF-E0511"),
+        (Refusal::HoldsNothing { handle: text() }, 1, "RF-E0512"),
     ]
 }
 

@@ -8,7 +8,7 @@ use ipam_tests::sim::{Fault, explain, sweep};
 /// How many seeds run if `RINGFENCE_SIM_SEEDS` does not say otherwise.
 const SEEDS: u64 = 2_000;
 
-const REQUESTS: [&str; 23] = [
+const REQUESTS: [&str; 25] = [
     "add",
     "add an address",
     "add several",
@@ -21,9 +21,11 @@ const REQUESTS: [&str; 23] = [
     "delete a pool",
     "look",
     "mend",
+    "promote",
     "read all",
     "release addresses",
     "release claims",
+    "set owners",
     "stock add",
     "stock add an address",
     "stock add several",
@@ -33,8 +35,8 @@ const REQUESTS: [&str; 23] = [
     "stock release addresses",
     "stock release claims",
 ];
-const TRANSACTIONS: [&str; 11] =
-    ["T1", "T1c", "T2", "T2e", "T3", "T4", "T5", "T6", "T7", "T8", "T9"];
+const TRANSACTIONS: [&str; 12] =
+    ["T1", "T1c", "T2", "T2e", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "owners"];
 
 #[test]
 fn no_seed_breaks_a_promise_and_everything_happens() {

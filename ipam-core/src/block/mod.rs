@@ -5,8 +5,10 @@
 
 mod assign;
 mod collect;
+mod owners;
 mod release;
 
+pub use owners::{Expected, OwnerChange, OwnerChanges, OwnersError, PodName, Role};
 pub use release::{Freed, ReleaseError, Target};
 
 use crate::model::{Attributes, Block};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::ip::Cidr;
 
@@ -28,6 +29,35 @@ impl HandleId {
         Ok(Self(text))
     }
 
+    /// Makes the handle of a virtual machine, under which its pods hold addresses one after the other.
+    ///
+    /// `network` is the one that its pods name, `None` for the usual one. A text of more than 128 bytes ends in a digest
+    /// of the namespace and the name, as far as it fits.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleIdError`] where the parts cannot be part of a key, or the network leaves no room for a digest.
+    ///
+    /// Source: calico `libcalico-go/lib/ipam/vmipam/ipam_kubevirt.go::CreateVMHandleID`.
+    pub fn of_vm(network: Option<&str>, namespace: &str, vm: &str) -> Result<Self, HandleIdError> {
+        const BYTES_MAX: usize = 128;
+        let prefix = format!("{}.vmi.", network.unwrap_or("k8s-pod-network"));
+        let name = format!("{namespace}.{vm}");
+        let text = format!("{prefix}{name}");
+        if text.len() < BYTES_MAX || (text.len() == BYTES_MAX && !name.starts_with('_')) {
+            return Self::new(text);
+        }
+        // An underscore marks a digest.
+        match BYTES_MAX.checked_sub(prefix.len() + 1) {
+            None | Some(0) => Err(HandleIdError { text }),
+            Some(left) => {
+                let digest: String =
+                    base64url(&Sha256::digest(name.as_bytes())).chars().take(left).collect();
+                Self::new(format!("{prefix}_{digest}"))
+            }
+        }
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -43,9 +73,26 @@ impl fmt::Display for HandleId {
 
 /// Text that cannot name a handle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} cannot name a handle: it is empty, or holds a slash or a line break")]
+#[error("{text:?} cannot name a handle: it is empty or too long, or holds a slash or a line break")]
 pub struct HandleIdError {
     text: String,
+}
+
+/// Writes bytes in the base 64 for addresses in the web, without padding.
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| {
+            bits << 8 | usize::from(chunk.get(at).copied().unwrap_or_default())
+        });
+        // Each byte takes one digit and a third.
+        let digits = [18, 12, 6, 0].into_iter().take(chunk.len() + 1);
+        text.extend(
+            digits.filter_map(|shift| DIGITS.get(bits >> shift & 63).copied().map(char::from)),
+        );
+    }
+    text
 }
 
 /// What a handle holds; its name stands in the key.
@@ -156,6 +203,41 @@ mod tests {
     fn names_that_would_change_the_key_are_refused() {
         for text in ["", "a/b", "a\rb", "a\nb"] {
             assert!(HandleId::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_with_a_long_name_is_known_by_a_digest() {
+        let (usual, long) = ("k8s-pod-network.vmi.ns.vm", "v".repeat(105));
+        let fits = format!("k8s-pod-network.vmi.ns.{long}");
+        assert_eq!(fits.len(), 128);
+        let digest = "k8s-pod-network.vmi._yDggs8Xl3VugNqKQHAIvCGBbcr5ClvZOLBBDlYYa2MQ";
+        let cut = format!("{}.vmi._ByA9bvfRzKIszI2dZV0rZo", "n".repeat(100));
+        for (network, vm, text) in [
+            (None, "vm", Some(usual)),
+            (Some("multus".to_owned()), "vm", Some("multus.vmi.ns.vm")),
+            (None, &long, Some(&fits)),
+            (None, &format!("{long}v"), Some(digest)),
+            (Some("n".repeat(100)), &"v".repeat(30), Some(&cut)),
+            (Some("n".repeat(122)), "vm", None),
+            (None, "a/b", None),
+        ] {
+            let handle = HandleId::of_vm(network.as_deref(), "ns", vm);
+            assert_eq!(handle.as_ref().ok().map(HandleId::as_str), text, "{network:?}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_bytes_is_written_in_base_64() {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg"),
+            (b"fo", "Zm8"),
+            (b"foo", "Zm9v"),
+            (b"foob", "Zm9vYg"),
+            (&[0xff, 0xef, 0xbe], "_---"),
+        ] {
+            assert_eq!(base64url(bytes), text);
         }
     }
 }

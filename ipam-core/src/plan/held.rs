@@ -29,18 +29,19 @@ pub struct HeldAddress {
 }
 
 impl Request for Held {
-    type Reply = Vec<HeldAddress>;
+    /// What it holds, which may be nothing; `None` where there is no such handle.
+    type Reply = Option<Vec<HeldAddress>>;
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<Self::Reply>> {
         Ok(Outcome::Done(held_by(lookup, &self.handle)?))
     }
 }
 
-/// Returns what a handle holds according to its blocks; its own counts may be too high.
-pub(super) fn held_by(lookup: &mut Lookup<'_>, id: &HandleId) -> Planned<Vec<HeldAddress>> {
+/// Returns what a handle holds according to its blocks; its own counts may be too high. `None` where it does not exist.
+pub(super) fn held_by(lookup: &mut Lookup<'_>, id: &HandleId) -> Planned<Option<Vec<HeldAddress>>> {
     let handle_key = key::handle(id);
     let Some(kv) = lookup.get(&handle_key)? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let handle = Handle::decode(&handle_key, &kv.value)?;
     let blocks: Vec<&Cidr> = handle.blocks().keys().collect();
@@ -60,5 +61,5 @@ pub(super) fn held_by(lookup: &mut Lookup<'_>, id: &HandleId) -> Planned<Vec<Hel
             sequence: block.sequence_of(ordinal),
         }));
     }
-    Ok(held)
+    Ok(Some(held))
 }

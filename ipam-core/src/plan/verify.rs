@@ -67,7 +67,7 @@ impl Request for Verify {
                 return Ok(Outcome::Done(Some(mismatch)));
             }
         }
-        let held = held_by(lookup, &self.handle)?;
+        let held = held_by(lookup, &self.handle)?.unwrap_or_default();
         let mut mine =
             held.into_iter().filter(|held| held.holder.differs_from(&self.attributes).is_none());
         let further = mine.find(|held| !self.addresses.contains(&held.ip));

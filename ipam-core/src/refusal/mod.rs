@@ -7,7 +7,7 @@ pub use pool_fault::PoolFault;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::block::ReleaseError;
+use crate::block::{OwnersError, ReleaseError};
 use crate::ip::{Cidr, Family};
 use crate::model::DecodeError;
 use crate::selector::SelectorError;
@@ -223,6 +223,23 @@ pub enum Refusal {
     /// An address may not be released.
     #[error("nothing was released")]
     Release(#[source] ReleaseError),
+    /// Nobody holds the address.
+    #[error("address {ip} is assigned to nobody: {why}; look up who holds which")]
+    AddressUnassigned {
+        /// The address.
+        ip: IpAddr,
+        /// Why not.
+        why: Unassigned,
+    },
+    /// The owners of an address must not change like this.
+    #[error("no owner was changed")]
+    Owners(#[source] OwnersError),
+    /// The handle holds no address, or there is no such handle.
+    #[error("handle {handle:?} holds no address; look up which handle is meant")]
+    HoldsNothing {
+        /// The handle.
+        handle: String,
+    },
     /// A pool breaks a rule.
     #[error("pool {pool:?} is not valid")]
     Pool {
@@ -328,6 +345,27 @@ pub enum Refusal {
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         Self::Corrupt(error)
+    }
+}
+
+/// Why nobody holds an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unassigned {
+    /// Nobody has taken an address of its block.
+    NoBlock,
+    /// It is free.
+    Free,
+    /// It was released a short while ago.
+    Cooling,
+}
+
+impl fmt::Display for Unassigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoBlock => "its block does not exist",
+            Self::Free => "it is free",
+            Self::Cooling => "it is in cooldown",
+        })
     }
 }
 

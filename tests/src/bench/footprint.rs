@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Measures the peak of an ADD on both stores, the one in etcd with TLS.
 pub(super) fn memory(world: &World) -> Vec<Line> {
     let on_file = peak(&netconf(&world.path(), &json!({})), |handle| {
-        !world.drive(&Held { handle }).expect("the store is read").is_empty()
+        world.drive(&Held { handle }).expect("the store is read").is_some()
     });
     let pki = Pki::new();
     let etcd = Options::default().tls(&pki).start();
@@ -37,7 +37,7 @@ pub(super) fn memory(world: &World) -> Vec<Line> {
     let mut reader = Node::new("reader", settings);
     let files = NodeFiles::of(&etcd.endpoint(), Some((&pki, &client)));
     let with_tls =
-        peak(&files.conf, |handle| !reader.drive(&Held { handle }, now()).reply.is_empty());
+        peak(&files.conf, |handle| reader.drive(&Held { handle }, now()).reply.is_some());
     vec![
         Line::of_limit("peak memory of an ADD, embedded", on_file, MEMORY_MIB, "MiB"),
         Line::of_limit("peak memory of an ADD, etcd, TLS", with_tls, MEMORY_MIB, "MiB"),

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use ipam_core::block::OwnersError;
 use ipam_core::ip::Cidr;
-use ipam_core::refusal::{Forbidden, Refusal};
+use ipam_core::refusal::{Forbidden, Refusal, Unassigned};
 
 use super::calico::BadInput;
 
@@ -69,7 +70,16 @@ const TABLE: &[Row] = &[
     ("is smaller than the minimum", |r| matches!(r, Some(Refusal::Unclaimable { .. }))),
     ("is not within any configured pools", |r| matches!(r, Some(Refusal::Unclaimable { .. }))),
     ("Cannot disable 'StrictAffinity'", |r| matches!(r, Some(Refusal::Configuration { .. }))),
-    ("update conflict: ", |r| matches!(r, Some(Refusal::Release(_)))),
+    ("update conflict: ", |r| {
+        matches!(r, Some(Refusal::Release(_) | Refusal::Owners(OwnersError::Owner { .. })))
+    }),
+    ("is not assigned to handle", |r| {
+        matches!(r, Some(Refusal::Owners(OwnersError::Handle { .. })))
+    }),
+    ("resource does not exist: BlockKey(", |r| unassigned(r) == Some(Unassigned::NoBlock)),
+    ("IP is unassigned", |r| unassigned(r) == Some(Unassigned::Free)),
+    ("is in cooldown", |r| unassigned(r) == Some(Unassigned::Cooling)),
+    ("No valid IPPool", |r| matches!(r, Some(Refusal::AddressOutside { .. }))),
     ("already has IP(s) allocated", |r| matches!(r, Some(Refusal::HandleInUse { .. }))),
     ("which is not allowed for use", |r| {
         matches!(r, Some(Refusal::PoolNotPermitted { why: Forbidden::Use { .. }, .. }))
@@ -86,6 +96,13 @@ pub fn is_same(message: &str, failure: &Failure) -> bool {
     match (rows.next(), rows.next()) {
         (Some((_, stands_for)), None) => stands_for(failure.refusal()),
         _ => false,
+    }
+}
+
+fn unassigned(refusal: Option<&Refusal>) -> Option<Unassigned> {
+    match refusal {
+        Some(Refusal::AddressUnassigned { why, .. }) => Some(*why),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ipam_core::block::Role;
 use ipam_core::check::{Finding, Rule, check};
 use ipam_core::ip::Cidr;
 use ipam_core::kv::{Kv, Op, Txn};
@@ -98,6 +99,7 @@ impl Judge {
             here.extend(self.numbers.note(cidr, before, after));
             here.extend(transition::hurried(old, new, author.latest, author.cooldown));
             here.extend(strangers(old, new, author, world));
+            here.extend(meddled(old, new, author));
             if author.by == By::Ours && old.is_none() && new.is_some() {
                 here.extend(homeless(&change.before, cidr));
             }
@@ -138,6 +140,19 @@ fn strangers(
     let gone = gone.filter(|(ip, handle)| world.told.holder(*ip) == Some(handle));
     let gone = gone.map(|(ip, handle)| format!("{ip} is taken from {handle}"));
     given.chain(gone).collect()
+}
+
+/// Returns addresses of others whose owners were changed.
+fn meddled(old: Option<&Block>, new: Option<&Block>, author: &Author<'_>) -> Vec<String> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    let others = old.taken().filter(|(_, record)| record.handle() != author.handle);
+    let changed = others.filter(|(at, was)| {
+        let is = new.record_of(*at).filter(|is| is.handle_id == was.handle_id);
+        is.is_some_and(|is| {
+            [Role::Active, Role::Alternate].into_iter().any(|role| role.of(is) != role.of(was))
+        })
+    });
+    changed.map(|(at, _)| format!("the owners of ordinal {at} are a stranger's business")).collect()
 }
 
 fn newly_taken(old: Option<&Block>, new: Option<&Block>) -> Vec<IpAddr> {

@@ -48,6 +48,10 @@ pub(super) enum Operation {
     Check(usize),
     /// What a pod holds is looked up.
     Look(usize),
+    /// An owner of an address of a pod changes; the number decides which and how.
+    SetOwners(usize, u64),
+    /// The pod that a virtual machine has moved to becomes the owner of its addresses.
+    Promote(usize),
     /// A pod's network is taken down.
     Del(usize, By),
     /// The addresses of a pod are released by themselves.
@@ -129,7 +133,8 @@ impl Plot {
                 }
             }
             (42..50, Some(pod)) => Operation::Add(pod, self.by(rng, layout, pod)),
-            (50..55, Some(pod)) => Operation::Check(pod),
+            (50..53, Some(pod)) => Operation::Check(pod),
+            (53..55, Some(pod)) => Operation::SetOwners(pod, rng.u64(..)),
             (55..57, Some(pod)) => Operation::Look(pod),
             (57..86, Some(pod)) => {
                 if rng.u8(..10) > 0 {
@@ -160,9 +165,14 @@ fn gap(rng: &mut Rng) -> i64 {
     }
 }
 
+/// Draws what follows. A virtual machine that is about to move arrives.
+///
 /// Stock Calico confirms a claim without looking whether its block is still there: while a node claims a block that it has,
 /// somebody gives its claims up, and then another node takes the block.
 fn sequel(rng: &mut Rng, layout: &Layout, first: &Operation) -> Vec<(i64, Operation)> {
+    if let Operation::SetOwners(pod, _) = first {
+        return vec![(rng.i64(SOON_NANOS), Operation::Promote(*pod))];
+    }
     let other = rng.usize(..layout.nodes.len());
     let Operation::ClaimBlock(node, By::Stock, number) = first else { return Vec::new() };
     let claim = || Operation::ClaimBlock(*node, By::Stock, *number);

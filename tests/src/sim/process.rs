@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipam_core::block::Target;
+use ipam_core::block::{Expected, OwnerChange, OwnerChanges, PodName, Target};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::Recollection;
 use ipam_core::model::Owner;
 use ipam_core::plan::{
     AddressRule, AddressTarget, Assign, ClaimBlocks, Claims, FamilyRequest, HandleTarget, Held,
-    PoolOrder, ReadAll, Release, ReleaseAddresses, ReleaseClaims, Replay, Request, Rules,
-    Shortfall, Verify, Want,
+    PoolOrder, PromoteOwner, ReadAll, Release, ReleaseAddresses, ReleaseClaims, Replay, Request,
+    Rules, SetOwners, Shortfall, Verify, Want,
 };
 use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Tenant};
 use ipam_core::refusal::Refusal;
@@ -171,6 +171,32 @@ pub(super) fn check(site: Site, pod: usize, held: Vec<IpAddr>) -> Process {
 pub(super) fn look(site: Site, pod: usize) -> Process {
     let request = Held { handle: handle_of(pod) };
     Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+/// A change of the owners of an address: a virtual machine is about to move, or does not after all.
+pub(super) fn set_owners(site: Site, pod: usize, ip: IpAddr, number: u64) -> Process {
+    let owner = |pod: PodName| {
+        BTreeMap::from([("namespace".to_owned(), pod.namespace), ("pod".to_owned(), pod.name)])
+    };
+    let (active, alternate) = match number % 4 {
+        0 => (OwnerChange::Keep, OwnerChange::Set(owner(target(pod)), Expected::Nobody)),
+        1 => (OwnerChange::Keep, OwnerChange::Set(owner(target(pod)), Expected::Anyone)),
+        2 => (OwnerChange::Keep, OwnerChange::Clear(Expected::Pod(target(pod)))),
+        _ => (OwnerChange::Clear(Expected::Pod(target(pod))), OwnerChange::Keep),
+    };
+    let changes = OwnerChanges { active, alternate };
+    let request = SetOwners { ip, handle: handle_of(pod), changes };
+    Box::pin(async move { site.drive(&request, |()| Answer::Done).await })
+}
+
+/// The pod that a virtual machine has moved to takes over.
+pub(super) fn promote(site: Site, pod: usize) -> Process {
+    let request = PromoteOwner { handle: handle_of(pod), pod: target(pod) };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+fn target(pod: usize) -> PodName {
+    PodName { namespace: "ns".to_owned(), name: format!("target{pod}") }
 }
 
 /// A look at everything.

@@ -494,6 +494,8 @@ impl Operation {
             | Self::AddSeveral(pod, ..)
             | Self::Check(pod)
             | Self::Look(pod)
+            | Self::SetOwners(pod, _)
+            | Self::Promote(pod)
             | Self::Del(pod, _)
             | Self::ReleaseAddresses(pod, _) => Some(*pod),
             Self::ClaimBlock(..)

@@ -33,6 +33,12 @@ pub(super) fn start(run: &mut Run, at: usize) {
             let process = process::look(site(run, &what), pod);
             run.push(what, process);
         }
+        Operation::SetOwners(pod, number) => set_owners(run, pod, number),
+        Operation::Promote(pod) => {
+            let what = of_pod(run, "promote", pod, By::Ours);
+            let process = process::promote(site(run, &what), pod);
+            run.push(what, process);
+        }
         Operation::Del(pod, by) => del(run, pod, by),
         Operation::ReleaseAddresses(pod, by) => release_addresses(run, pod, by),
         Operation::ClaimBlock(node, by, number) => {
@@ -168,6 +174,18 @@ fn release_addresses(run: &mut Run, pod: usize, by: By) {
         By::Ours => process::release_addresses(site, pod, held),
         By::Stock => process::stock_release_addresses(site, held),
     };
+    run.push(what, process);
+}
+
+/// Changes an owner of an address of the pod, or tries it with anybody's.
+fn set_owners(run: &mut Run, pod: usize, number: u64) {
+    let what = of_pod(run, "set owners", pod, By::Ours);
+    let is_mistaken = number.is_multiple_of(16);
+    let anybody = run.world.told.iter().map(|(ip, _)| *ip).filter(|_| is_mistaken);
+    let ips: Vec<IpAddr> = what.held.iter().copied().chain(anybody).collect();
+    let at = usize::try_from(number / 16).unwrap_or_default() % ips.len().max(1);
+    let Some(ip) = ips.get(at).copied() else { return };
+    let process = process::set_owners(site(run, &what), pod, ip, number);
     run.push(what, process);
 }
 

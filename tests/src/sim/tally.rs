@@ -102,6 +102,9 @@ fn names(txn: &Txn, before: &Moment, after: &Moment, deed: &Deed<'_>) -> Vec<&'s
     if deed.family == "mend" {
         return vec!["T9"];
     }
+    if matches!(deed.family, "set owners" | "promote") {
+        return vec!["owners"];
+    }
     let owner = Owner::Host(deed.host.to_owned());
     let mut names = Vec::new();
     let mut blocks = 0;

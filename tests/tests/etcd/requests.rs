@@ -77,7 +77,7 @@ pub(crate) fn ips(assigned: &Assigned) -> Vec<String> {
 pub(crate) fn held(store: &impl Store, handle: &str) -> Vec<String> {
     let request = Held { handle: HandleId::new(handle).unwrap() };
     let reply = ask(store, &request, DEADLINE).unwrap().reply;
-    reply.iter().map(|held| held.ip.to_string()).collect()
+    reply.into_iter().flatten().map(|held| held.ip.to_string()).collect()
 }
 
 /// Asserts that nothing in a store contradicts anything else.

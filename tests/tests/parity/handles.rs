@@ -1,6 +1,7 @@
 //! Handles, caps, and addresses that are asked for by themselves.
 
-use ipam_core::plan::Rules;
+use ipam_core::model::HandleId;
+use ipam_core::plan::{Held, Rules};
 use ipam_core::pool::Use;
 use ipam_core::refusal::Refusal;
 
@@ -10,6 +11,20 @@ const BOTH: &[(&str, u8)] = &[("10.0.0.0/24", 26), ("fd00::/120", 122)];
 
 fn capped(held_max: usize) -> Rules {
     Rules { held_max, ..Rules::calico() }
+}
+
+#[test]
+fn a_handle_is_unknown_until_it_holds_something_and_afterwards() {
+    let world = World::new(BOTH);
+    let count = || {
+        let held = world.call(&Held { handle: HandleId::new("h").unwrap() }).unwrap();
+        held.map(|held| held.len())
+    };
+    assert_eq!(count(), None);
+    world.ask("a", 1, 0).handle("h").go();
+    assert_eq!(count(), Some(1));
+    world.release("h");
+    assert_eq!(count(), None);
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! Several at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use ipam_core::block::{Expected, OwnerChange, OwnerChanges};
 use ipam_core::check::check;
 use ipam_core::kv::model::Model;
 use ipam_core::kv::{Txn, TxnReply};
-use ipam_core::model::Timestamp;
-use ipam_core::plan::{ClaimBlocks, Claims, ReleaseClaims};
+use ipam_core::model::{Block, HandleId, Timestamp};
+use ipam_core::plan::{AssignmentOf, ClaimBlocks, Claims, ReleaseClaims, SetOwners};
 use ipam_etcd::{DriveError, ModelStore, Store, StoreError, drive};
 use serde_json::json;
 
@@ -121,16 +122,18 @@ fn an_idle_block_of_a_stock_node_is_taken_back_however_many_races_were_lost_befo
     }
 }
 
-/// A store that carries the first write out and loses the reply.
+/// A store that carries the first write out and loses the reply; somebody else does something before it is asked again.
 struct Mute<'s> {
     store: &'s ModelStore,
     left: AtomicUsize,
+    does: fn(&mut Model),
 }
 
 impl Store for Mute<'_> {
     async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
         let reply = self.store.txn(txn, deadline).await;
         if txn.is_write() && self.left.swap(0, Ordering::Relaxed) > 0 {
+            self.store.with(self.does);
             let source = "the reply is lost".into();
             return Err(StoreError::Indeterminate { store: self.name(), source });
         }
@@ -145,7 +148,7 @@ impl Store for Mute<'_> {
 #[test]
 fn a_lost_reply_gives_the_addresses_once() {
     let world = World::new(&[("10.0.0.0/24", 26)]);
-    let store = Mute { store: &world.store, left: AtomicUsize::new(1) };
+    let store = Mute { store: &world.store, left: AtomicUsize::new(1), does: |_| {} };
     let request = world.ask("a", 2, 0).handle("h").request();
     let driven = block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
     let given: Vec<String> =
@@ -153,6 +156,33 @@ fn a_lost_reply_gives_the_addresses_once() {
     assert_eq!(given, world.held("h"));
     assert_eq!(given.len(), 2);
     assert_sound(&world);
+}
+
+#[test]
+fn a_lost_reply_is_not_taken_for_somebody_elses_owners() {
+    const BLOCK: &str = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-26";
+    let others: [fn(&mut Model); 2] = [
+        |_| {},
+        |model| {
+            let value = &model.get(BLOCK).expect("the block").value;
+            let mut block = Block::decode(BLOCK, value).expect("a sound block");
+            block.sequence_number += 1;
+            model.put(BLOCK, block.encode());
+        },
+    ];
+    for does in others {
+        let world = World::new(&[("10.0.0.0/26", 26)]);
+        let ip = world.ask("a", 1, 0).handle("h").go().addresses[0].ip;
+        let owner = BTreeMap::from([("pod".to_owned(), "b".to_owned())]);
+        let alternate = OwnerChange::Set(owner.clone(), Expected::Nobody);
+        let changes = OwnerChanges { alternate, ..OwnerChanges::default() };
+        let request = SetOwners { ip, handle: HandleId::new("h").unwrap(), changes };
+        let store = Mute { store: &world.store, left: AtomicUsize::new(1), does };
+        block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
+        assert_eq!(world.call(&AssignmentOf { ip }).unwrap().alternate, owner);
+        let version = world.store.with(|model| model.get(BLOCK).expect("the block").version);
+        assert!(version <= 3, "it is written once");
+    }
 }
 
 #[test]

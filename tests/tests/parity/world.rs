@@ -188,7 +188,7 @@ impl World {
 
     pub(crate) fn held(&self, handle: &str) -> Vec<String> {
         let held = self.call(&Held { handle: HandleId::new(handle).unwrap() }).unwrap();
-        held.into_iter().map(|held| held.ip.to_string()).collect()
+        held.into_iter().flatten().map(|held| held.ip.to_string()).collect()
     }
 
     /// Returns the blocks, each with its owner.

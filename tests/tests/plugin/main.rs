@@ -89,7 +89,7 @@ fn pools(answer: &Answer) -> Vec<String> {
 fn held(world: &World, handle: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let handle = HandleId::new(handle).unwrap();
     let held = world.drive(&Held { handle }).unwrap();
-    held.into_iter().map(|held| (held.ip.to_string(), held.holder.attributes)).collect()
+    held.into_iter().flatten().map(|held| (held.ip.to_string(), held.holder.attributes)).collect()
 }
 
 fn bind(world: &World, tenant: &str, mode: BindingMode, v4: &[&str], v6: &[&str]) {

@@ -32,7 +32,7 @@ impl Assign {
         if cap == 0 {
             return Ok(None);
         }
-        let mut held = held_by(lookup, handle)?;
+        let mut held = held_by(lookup, handle)?.unwrap_or_default();
         held.retain(|held| Family::of(held.ip) == request.family);
         let wanted = match request.want {
             Want::Any(count) => count,

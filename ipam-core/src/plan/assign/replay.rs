@@ -17,7 +17,7 @@ impl Assign {
         choices: &[Choice],
     ) -> Planned<Option<Vec<Assignment>>> {
         let Some(handle) = &self.handle else { return Ok(None) };
-        let held = held_by(lookup, handle)?;
+        let held = held_by(lookup, handle)?.unwrap_or_default();
         if held.is_empty() {
             return Ok(None);
         }

@@ -3,6 +3,7 @@
 use ipam_core::inventory::{BlockUtilization, Counts, Utilization};
 use ipam_core::ip::Family;
 use ipam_core::model::Config;
+use ipam_core::plan::Owners;
 use serde_json::{Map, Value, json};
 
 use super::super::compare::{Aspect, Difference, equal};
@@ -118,6 +119,19 @@ pub(super) fn configuration(config: &Config) -> Answer {
         "MaxBlocksPerHost": config.max_blocks_per_host,
         "KubeVirtVMAddressPersistence": persistence,
     }}))
+}
+
+/// Puts who an address is assigned to as it was recorded.
+pub(super) fn owners(owners: &Owners) -> Answer {
+    let mut attribute = Map::new();
+    attribute.extend(owners.handle.as_ref().map(|id| ("handle_id".to_owned(), json!(id))));
+    for (name, pairs) in [("secondary", &owners.active), ("alternateOwnerAttrs", &owners.alternate)]
+    {
+        if !pairs.is_empty() {
+            attribute.insert(name.to_owned(), json!(pairs));
+        }
+    }
+    Answer::of(json!({ "attribute": attribute }))
 }
 
 /// Puts how full pools are as it was recorded, with the blocks outside of pools where all were asked for.

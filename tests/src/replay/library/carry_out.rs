@@ -2,15 +2,14 @@
 
 use ipam_core::inventory::Inventory;
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::model::{HandleId, Timestamp, key};
+use ipam_core::model::{HandleId, Timestamp};
 use ipam_core::plan::{
-    Assign, Assigned, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll, Release,
-    Released, Request, Shortage, Want,
+    Assign, Assigned, AssignmentOf, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll,
+    Release, Released, Request, Shortage, Want,
 };
 use ipam_etcd::Store;
 use serde_json::{Map, Value, json};
 
-use super::super::compare::Keys;
 use super::super::run::ReplayError;
 use super::Replay;
 use super::answer::{self, Answer};
@@ -21,7 +20,6 @@ impl<S: Store> Replay<'_, S> {
     pub(super) async fn carry_out(
         &self,
         operation: Operation,
-        before: &Keys,
         now: Timestamp,
     ) -> Result<Answer, ReplayError> {
         match operation {
@@ -30,7 +28,8 @@ impl<S: Store> Replay<'_, S> {
             }
             Operation::AssignAddress(request) => self.ask(&*request, now, |_| nothing()).await,
             Operation::ReleaseHandle(id) => {
-                let absent = absent(before, &id);
+                let held = self.drive(&Held { handle: id.clone() }, now).await?;
+                let absent = matches!(held, Ok(None)).then(|| absent(&id));
                 let request = Release { targets: vec![HandleTarget::all(id)], host: None };
                 self.ask(&request, now, |_| unless(absent, json!({}))).await
             }
@@ -43,8 +42,16 @@ impl<S: Store> Replay<'_, S> {
             }
             Operation::ReleaseClaims(request) => self.ask(&request, now, |r| given_up(&r)).await,
             Operation::Held(id) => {
-                let absent = absent(before, &id);
-                self.ask(&Held { handle: id }, now, |r| unless(absent, held(&r))).await
+                let absent = absent(&id);
+                let answer = |reply: Option<Vec<HeldAddress>>| match reply {
+                    Some(addresses) => Answer::of(held(&addresses)),
+                    None => Answer::said(json!({}), absent),
+                };
+                self.ask(&Held { handle: id }, now, answer).await
+            }
+            Operation::SetOwners(request) => self.ask(&request, now, |()| nothing()).await,
+            Operation::AssignmentOf(ip) => {
+                self.ask(&AssignmentOf { ip }, now, |reply| answer::owners(&reply)).await
             }
             Operation::Configure(request) => self.ask(&request, now, |_| nothing()).await,
             Operation::ReadConfig => {
@@ -132,10 +139,9 @@ fn assigned(request: &Assign, reply: &Assigned) -> Answer {
     }
 }
 
-/// Returns what stock Calico says of a handle that does not exist; `None` for one that does.
-fn absent(before: &Keys, id: &HandleId) -> Option<String> {
-    let text = format!("resource does not exist: IPAMHandleKey(id={id}) with error: <nil>");
-    (!before.contains_key(&key::handle(id))).then_some(text)
+/// Returns what stock Calico says of a handle that does not exist.
+fn absent(id: &HandleId) -> String {
+    format!("resource does not exist: IPAMHandleKey(id={id}) with error: <nil>")
 }
 
 fn texts(cidrs: Vec<Cidr>) -> Vec<String> {

@@ -168,8 +168,7 @@ impl<S: Store> Replay<'_, S> {
                 return Ok(Ok(()));
             }
         };
-        let before = self.keys().await?;
-        let answer = self.carry_out(operation, &before, now).await?;
+        let answer = self.carry_out(operation, now).await?;
         let after = self.keys().await?;
         let same = match habit {
             // What it says of such a handle is not what is true.

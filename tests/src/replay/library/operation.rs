@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipam_core::block::Target;
+use ipam_core::block::{Expected, OwnerChange, OwnerChanges, PodName, Target};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::Op;
 use ipam_core::model::{Block, HandleId, Owner};
 use ipam_core::plan::{
     AddressRule, AddressTarget, Assign, ClaimBlocks, Claims, Configure, FamilyRequest, NodeRule,
-    ReleaseAddresses, ReleaseClaims, Rules, Shortfall, Want,
+    ReleaseAddresses, ReleaseClaims, Rules, SetOwners, Shortfall, Want,
 };
 use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Use};
 use serde::Deserialize;
@@ -50,6 +50,8 @@ pub(super) enum Operation {
     Claim(ClaimBlocks),
     ReleaseClaims(ReleaseClaims),
     Held(HandleId),
+    SetOwners(SetOwners),
+    AssignmentOf(IpAddr),
     Configure(Configure),
     ReadConfig,
     Utilization(Vec<String>),
@@ -132,6 +134,10 @@ impl Operation {
             "ReleaseHostAffinities" | "RemoveIPAMHost" => Ok(claims(Claims::All(owner()))),
             "ReleasePoolAffinities" => Ok(claims(Claims::OfHosts(cidr()?))),
             "IPsByHandle" => Ok(Self::Held(handle()?)),
+            "SetOwnerAttributes" => set_owners(args, handle()?).ok_or_else(unknown),
+            "GetAssignmentAttributes" => {
+                Ok(Self::AssignmentOf(text("IP").parse().map_err(|_| unknown())?))
+            }
             "SetIPAMConfig" => configure(&args["Config"]).ok_or_else(unknown),
             "GetIPAMConfig" => Ok(Self::ReadConfig),
             "GetUtilization" => Ok(Self::Utilization(
@@ -216,6 +222,51 @@ fn release_addresses(args: &Value, numbers: &Numbers) -> Option<Operation> {
         targets.push(AddressTarget { ip, conditions: Target { handle, sequence } });
     }
     Some(Operation::ReleaseAddresses(ReleaseAddresses { targets }))
+}
+
+/// Reads a change of owners. What a request here cannot even say, stock Calico refuses before it looks at the store.
+fn set_owners(args: &Value, handle: HandleId) -> Option<Operation> {
+    let (updates, preconditions) = (&args["Updates"], &args["Preconditions"]);
+    if updates.is_null() {
+        return Some(Operation::Refused("updates cannot be nil".to_owned()));
+    }
+    let change = |role| owner_change(updates, preconditions, role);
+    let (active, alternate) = match (change("Active"), change("Alternate")) {
+        (Ok(active), Ok(alternate)) => (active, alternate),
+        (Err(text), _) | (_, Err(text)) => return Some(Operation::Refused(text)),
+    };
+    let changes = OwnerChanges { active, alternate };
+    Some(Operation::SetOwners(SetOwners {
+        ip: args["IP"].as_str()?.parse().ok()?,
+        handle,
+        changes,
+    }))
+}
+
+fn owner_change(updates: &Value, preconditions: &Value, role: &str) -> Result<OwnerChange, String> {
+    let clear = format!("Clear{role}Owner");
+    let (set, pod) = (format!("{role}OwnerAttrs"), format!("Expected{role}Owner"));
+    let empty = format!("Verify{role}OwnerEmpty");
+    let conflict = |one: &str, other: &str| {
+        Err(format!("cannot set both {one} and {other}: these are mutually exclusive"))
+    };
+    let named = &preconditions[&pod];
+    let expected = match (named.is_null(), preconditions[&empty] == true) {
+        (true, false) => Expected::Anyone,
+        (true, true) => Expected::Nobody,
+        (false, true) => return conflict(&pod, &empty),
+        (false, false) => {
+            let text = |name: &str| named[name].as_str().unwrap_or_default().to_owned();
+            Expected::Pod(PodName { namespace: text("Namespace"), name: text("Name") })
+        }
+    };
+    let owner = serde_json::from_value(updates[&set].clone()).ok();
+    match (owner, updates[&clear] == true) {
+        (None, false) => Ok(OwnerChange::Keep),
+        (None, true) => Ok(OwnerChange::Clear(expected)),
+        (Some(owner), false) => Ok(OwnerChange::Set(owner, expected)),
+        (Some(_), true) => conflict(&format!("{clear}=true"), &set),
+    }
 }
 
 fn configure(args: &Value) -> Option<Operation> {
