@@ -108,9 +108,12 @@ impl Real {
             let Some(call) = call else { continue };
             let began = Instant::now();
             let mut ended = carry_out(&self.nodes[at], call).await;
-            let (cluster, figures) = &mut *shared.borrow_mut();
-            figures.note(&ended, began.elapsed());
-            cluster.end(at, &mut ended);
+            let took = began.elapsed();
+            {
+                let (cluster, figures) = &mut *shared.borrow_mut();
+                figures.note(&ended, took);
+                cluster.end(at, &mut ended);
+            }
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }

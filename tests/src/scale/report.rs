@@ -62,8 +62,8 @@ pub fn print(run: &Run) {
 }
 
 fn line(name: &str, cells: impl Iterator<Item = String>) -> String {
-    let cells: String = cells.map(|cell| format!(" {cell:>18} |")).collect();
-    format!("| {name:<34} |{cells}")
+    let start = format!("| {name:<34} |");
+    cells.fold(start, |line, cell| format!("{line} {cell:>18} |"))
 }
 
 fn mean(calls: &Calls) -> String {
