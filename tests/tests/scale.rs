@@ -1,5 +1,5 @@
 //! A small cluster of those that `ringfence-scale` runs.
-#![allow(missing_docs)]
+#![allow(clippy::expect_used, missing_docs)]
 
 use ipam_tests::scale::{Figures, Ground, Run, Size, run};
 
