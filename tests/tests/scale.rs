@@ -7,9 +7,12 @@ const NODES: usize = 20;
 const PODS: usize = 20;
 
 fn small(seed: u64) -> Run {
-    let mut size = Size { pods: PODS, ..Size::of(NODES, seed) };
-    size.pool = size.roomy_pool();
-    run(&size, Ground::Simulated)
+    run(&size(seed), Ground::Simulated)
+}
+
+fn size(seed: u64) -> Size {
+    let size = Size { pods: PODS, ..Size::of(NODES, seed) };
+    Size { pool: size.roomy_pool(), ..size }
 }
 
 fn phase<'r>(run: &'r Run, name: &str) -> &'r Figures {
@@ -49,4 +52,24 @@ fn a_seed_repeats_a_run_and_another_does_not() {
     let first = small(9);
     assert_eq!(first, small(9));
     assert_ne!(first.phases, small(10).phases);
+}
+
+#[test]
+fn a_real_etcd_is_asked_the_same() {
+    // Many nodes at a time, as this time is waited for.
+    let size = Size { at_once: NODES, ..size(11) };
+    let (simulated, real) = (run(&size, Ground::Simulated), run(&size, Ground::Etcd));
+    assert_eq!(real.wrong, Vec::<String>::new());
+    for (simulated, real) in simulated.phases.iter().zip(&real.phases) {
+        let name = simulated.name;
+        assert_eq!(real.meter.applied, simulated.meter.applied, "{name}: transactions");
+        let counted = |of: &Figures| (of.stored.keys, of.stored.blocks, of.stored.handles);
+        assert_eq!(counted(real), counted(simulated), "{name}: what is stored");
+        // The zeros at the end of a time are not written.
+        let [ours, theirs] = [real, simulated].map(|of| of.stored.bytes);
+        assert!(ours.abs_diff(theirs) < theirs / 100, "{name}: {ours} and {theirs} bytes");
+    }
+    let [burst, restart] = ["burst", "restart"].map(|name| phase(&real, name));
+    assert_eq!((burst.adds.trips_max(), burst.meter.reads), (1, 0), "ADD");
+    assert_eq!(restart.dels.trips_max(), 1, "DEL");
 }
