@@ -24,6 +24,7 @@ fn a_cluster_is_sound_and_costs_what_it_should() {
     let run = small(7);
     assert_eq!(run.wrong, Vec::<String>::new());
     for figures in &run.phases {
+        assert_eq!(figures.why, None, "{}", figures.name);
         let conflicts = figures.conflicts_per_address();
         assert!(conflicts < 0.1, "{}: {conflicts} conflicts per address", figures.name);
     }

@@ -39,7 +39,6 @@ pub(super) struct Ended {
     pub(super) addresses: Result<Vec<IpAddr>, String>,
     pub(super) memory: Memory,
     pub(super) round_trips: u32,
-    pub(super) conflicts: u32,
 }
 
 /// Carries a call out.
@@ -73,7 +72,6 @@ async fn drive<S: Store, R: Request>(
             addresses: Ok(addresses(driven.reply)),
             memory: driven.memory,
             round_trips: driven.round_trips,
-            conflicts: driven.conflicts,
         },
         Err(error) => Ended {
             verb,
@@ -81,7 +79,6 @@ async fn drive<S: Store, R: Request>(
             addresses: Err(format!("{error}: {error:?}")),
             memory: Memory::Unchanged,
             round_trips: 0,
-            conflicts: 0,
         },
     }
 }

@@ -103,10 +103,7 @@ impl Cluster {
                     self.report(format!("{pod:?} gave {addresses:?} back, of {had:?}"));
                 }
             }
-            (verb, Err(error)) => {
-                let problem = format!("{verb:?} of {pod:?} on {}: {error}", node.name);
-                self.report(problem);
-            }
+            (Verb::Add | Verb::Del, Err(_)) => {}
         }
     }
 

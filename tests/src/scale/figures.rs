@@ -18,6 +18,10 @@ pub struct Figures {
     pub adds: Calls,
     /// Calls that took one back.
     pub dels: Calls,
+    /// Calls that did neither.
+    pub failed: u64,
+    /// Why the first of them did not.
+    pub why: Option<String>,
     /// What the store was asked.
     pub meter: Meter,
     /// How long it took, by the clock of what carried it.
@@ -33,8 +37,6 @@ pub struct Figures {
 /// Calls of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// How often somebody else was faster.
-    pub conflicts: u64,
     /// How many calls took how many round trips.
     trips: BTreeMap<u32, u64>,
     /// How many calls took how many milliseconds.
@@ -63,25 +65,29 @@ impl Figures {
 
     /// Counts a call.
     pub(super) fn note(&mut self, ended: &Ended, took: Duration) {
+        if let Err(why) = &ended.addresses {
+            self.failed += 1;
+            self.why.get_or_insert_with(|| why.clone());
+            return;
+        }
         let calls = match ended.verb {
             Verb::Add => &mut self.adds,
             Verb::Del => &mut self.dels,
         };
-        calls.conflicts += u64::from(ended.conflicts);
         *calls.trips.entry(ended.round_trips).or_default() += 1;
         *calls.milliseconds.entry(took.as_millis()).or_default() += 1;
     }
 
-    /// Returns how many calls there were.
+    /// Returns how many calls did what they were for.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.adds.count() + self.dels.count()
     }
 
-    /// Returns how often somebody was faster, by calls; each is about one address.
+    /// Returns how many transactions failed, by calls; each is about one address.
     #[must_use]
     pub fn conflicts_per_address(&self) -> f64 {
-        (self.adds.conflicts + self.dels.conflicts) as f64 / self.calls().max(1) as f64
+        self.meter.failed as f64 / self.calls().max(1) as f64
     }
 
     /// Returns how many transactions the store carried out in a second.

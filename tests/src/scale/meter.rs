@@ -1,6 +1,6 @@
 //! What a store is asked, in numbers.
 
-use ipam_core::kv::{Compare, Op, Txn, TxnReply};
+use ipam_core::kv::{Compare, Op, Revision, Txn, TxnReply};
 
 /// What a store was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub struct Meter {
     pub applied: u64,
     /// Transactions that would have, and whose compares failed.
     pub failed: u64,
+    /// Those of them that lost a race: something that they looked at was changed since their call began. The others began
+    /// with what was not true any more, or took a block for free without asking.
+    pub lost: u64,
     /// Bytes of the keys and values that were sent, those that are compared included.
     pub sent: u64,
     /// Bytes of the keys and values that were stored.
@@ -20,8 +23,8 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Counts a transaction.
-    pub(super) fn note(&mut self, txn: &Txn, reply: &TxnReply) {
+    /// Counts a transaction of a call that began at a revision.
+    pub(super) fn note(&mut self, txn: &Txn, reply: &TxnReply, began: Revision) {
         let written = written(txn);
         self.sent += written + txn.compares.iter().map(compared).sum::<u64>() + asked(txn);
         self.read += reply.bytes();
@@ -31,7 +34,11 @@ impl Meter {
                 self.applied += 1;
                 self.written += written;
             }
-            (true, false) => self.failed += 1,
+            (true, false) => {
+                self.failed += 1;
+                let mut kvs = reply.reads.iter().flat_map(|read| &read.kvs);
+                self.lost += u64::from(kvs.any(|kv| kv.mod_revision > began));
+            }
         }
     }
 
@@ -40,6 +47,7 @@ impl Meter {
         self.reads += other.reads;
         self.applied += other.applied;
         self.failed += other.failed;
+        self.lost += other.lost;
         self.sent += other.sent;
         self.written += other.written;
         self.read += other.read;

@@ -1,11 +1,12 @@
 //! Nodes on a real etcd, each with a connection of its own.
 
 use std::cell::RefCell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
-use ipam_core::kv::{Txn, TxnReply};
+use ipam_core::kv::{Revision, Txn, TxnReply};
 use ipam_core::model::Timestamp;
 use ipam_core::plan::{ReadAll, Snapshot};
 use ipam_etcd::etcd::EtcdStore;
@@ -35,6 +36,9 @@ pub(super) struct Real {
 /// A connection whose transactions are counted.
 struct Metered {
     store: EtcdStore,
+    /// The newest revision that any connection has seen, and that at which the call began.
+    newest: Arc<AtomicU64>,
+    began: AtomicU64,
     meter: Mutex<Meter>,
 }
 
@@ -43,8 +47,13 @@ impl Real {
         let etcd = Options::default().flag("quota-backend-bytes", QUOTA_BYTES).start();
         let endpoints = vec![Endpoint { url: etcd.endpoint() }];
         let settings = EtcdSettings { endpoints, tls: None, login: None };
-        let node =
-            |_| Metered { store: EtcdStore::new(settings.clone(), None), meter: Mutex::default() };
+        let newest = Arc::new(AtomicU64::new(0));
+        let node = |_| Metered {
+            store: EtcdStore::new(settings.clone(), None),
+            newest: Arc::clone(&newest),
+            began: AtomicU64::new(0),
+            meter: Mutex::default(),
+        };
         Self { nodes: (0..size.nodes).map(node).collect(), etcd }
     }
 }
@@ -107,7 +116,9 @@ impl Real {
             let call = shared.borrow_mut().0.begin(at, *job, now());
             let Some(call) = call else { continue };
             let began = Instant::now();
-            let mut ended = carry_out(&self.nodes[at], call).await;
+            let node = &self.nodes[at];
+            node.began.store(node.newest.load(Ordering::Relaxed), Ordering::Relaxed);
+            let mut ended = carry_out(node, call).await;
             let took = began.elapsed();
             {
                 let (cluster, figures) = &mut *shared.borrow_mut();
@@ -130,7 +141,8 @@ impl Metered {
 impl Store for Metered {
     async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
         let reply = self.store.txn(txn, deadline).await?;
-        self.meter().note(txn, &reply);
+        self.newest.fetch_max(reply.revision.0, Ordering::Relaxed);
+        self.meter().note(txn, &reply, Revision(self.began.load(Ordering::Relaxed)));
         Ok(reply)
     }
 

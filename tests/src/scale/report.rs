@@ -6,13 +6,14 @@ use super::figures::{Calls, Figures};
 /// A line of the table: its name, and what stands there for a phase.
 type Row = (&'static str, fn(&Figures) -> String);
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 22] = [
     ("addresses given / taken back", |of| format!("{} / {}", of.adds.count(), of.dels.count())),
-    ("conflicts", |of| (of.adds.conflicts + of.dels.conflicts).to_string()),
-    ("conflicts per address", |of| format!("{:.4}", of.conflicts_per_address())),
+    ("calls that failed", |of| of.failed.to_string()),
     ("reads", |of| of.meter.reads.to_string()),
     ("transactions applied", |of| of.meter.applied.to_string()),
-    ("transactions failed", |of| of.meter.failed.to_string()),
+    ("conflicts: transactions failed", |of| of.meter.failed.to_string()),
+    ("  of them lost a race", |of| of.meter.lost.to_string()),
+    ("conflicts per address", |of| format!("{:.4}", of.conflicts_per_address())),
     ("round trips of an ADD: mean", |of| mean(&of.adds)),
     ("round trips of an ADD: p99, most", |of| tail(&of.adds)),
     ("round trips of a DEL: mean", |of| mean(&of.dels)),
@@ -51,6 +52,11 @@ pub fn print(run: &Run) {
         let cells: Vec<String> = run.phases.iter().map(show).collect();
         if cells.iter().any(|cell| !cell.is_empty()) {
             println!("{}", line(name, cells.into_iter()));
+        }
+    }
+    for of in &run.phases {
+        if let Some(why) = &of.why {
+            println!("{}: {} calls failed, the first with {why}", of.name, of.failed);
         }
     }
     for wrong in &run.wrong {

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
-use ipam_core::kv::Txn;
+use ipam_core::kv::{Revision, Txn};
 use ipam_core::model::{IpPool, IpPoolSpec, ResourceKind, Timestamp};
 use ipam_core::plan::{ApplyResources, Manifest, Snapshot};
 use ipam_etcd::{ModelStore, Store, drive, wait_after};
@@ -53,9 +53,10 @@ pub(super) struct VirtualTime {
 /// A node at work.
 struct Worker {
     jobs: VecDeque<Job>,
-    /// The call that it carries out, when that began, and how often it was in somebody's way.
+    /// The call that it carries out, when and at which revision that began, and how many of its transactions failed.
     call: Option<Pin<Box<dyn Future<Output = Ended>>>>,
     began: u64,
+    began_at: Revision,
     conflicts: u32,
 }
 
@@ -133,7 +134,13 @@ impl Carries for VirtualTime {
 
 impl Play<'_> {
     fn enter(&mut self, at: usize, jobs: Vec<Job>) {
-        let worker = Worker { jobs: jobs.into(), call: None, began: 0, conflicts: 0 };
+        let worker = Worker {
+            jobs: jobs.into(),
+            call: None,
+            began: 0,
+            began_at: Revision::INITIAL,
+            conflicts: 0,
+        };
         self.workers.insert(at, worker);
         self.come_back(at, 0);
     }
@@ -173,6 +180,7 @@ impl Play<'_> {
                 let link = Link::new(&self.network, at);
                 worker.call = Some(Box::pin(async move { carry_out(&link, call).await }));
                 (worker.began, worker.conflicts) = (self.time.now, 0);
+                worker.began_at = self.time.store.with(|model| model.revision());
                 self.go_on(at).await;
                 return true;
             }
@@ -205,10 +213,11 @@ impl Play<'_> {
         let reply = self.time.store.txn(txn, DEADLINE).await;
         let mut busy = TRANSACTION_NANOS;
         if let Ok(reply) = &reply {
-            self.figures.meter.note(txn, reply);
+            let Some(worker) = self.workers.get_mut(&at) else { return 0 };
+            self.figures.meter.note(txn, reply, worker.began_at);
             if reply.succeeded {
                 busy += BYTE_NANOS * written(txn);
-            } else if let Some(worker) = self.workers.get_mut(&at) {
+            } else {
                 worker.conflicts += 1;
             }
         }
