@@ -11,7 +11,7 @@ export RINGFENCE_BIN_DIR := $(BIN)
 # Linked statically, a process starts in half the time, and that is most of a CNI call.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 
-.PHONY: help setup build demo test soak mutants check bench fuzz fmt clean
+.PHONY: help setup build demo test soak mutants check bench scale fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ check: setup ## Lints, format, documentation, licences
 bench: build ## Measure against references in the same run; ONLY=process measures one part
 	@$(STATIC) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
 	@$(BIN)/ringfence-bench $(ONLY)
+
+scale: setup ## Run clusters of up to 5,000 nodes on the store in memory; ARGS='--nodes 100 --store etcd' runs another
+	cargo run --locked --release -p ipam-tests --bin ringfence-scale -- $(ARGS)
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz)
 	@scripts/fuzz.sh

@@ -51,6 +51,13 @@ impl Backoff {
     }
 }
 
+/// Returns how long a call may wait after its so many-th lost race, for a simulation that decides by a seed.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn wait_after(tries: u32, seed: u64) -> Duration {
+    Backoff { seed }.delay(tries)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,8 @@ pub mod settings;
 mod store;
 
 pub use any::AnyStore;
+#[cfg(any(test, feature = "testing"))]
+pub use backoff::wait_after;
 pub use cache::{CACHE_FOLDER, NodeCache};
 pub use drive::{
     CONFLICTS_MAX, DriveError, Driven, Memory, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from,

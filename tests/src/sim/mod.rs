@@ -17,7 +17,6 @@ mod fault;
 mod judge;
 mod layout;
 mod log;
-mod network;
 mod operation;
 mod process;
 mod rest;

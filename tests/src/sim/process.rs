@@ -21,9 +21,9 @@ use ipam_etcd::{DriveError, Memory, drive_from};
 use serde_json::json;
 
 use super::layout::{Layout, NAMESPACES};
-use super::network::Link;
 use super::operation::Pod;
 use super::world::{container_of, handle_of, names_of};
+use crate::network::Link;
 use crate::stock::{AutoAssign, Clock, Command, ReleaseOption, Shares, Stock};
 
 /// A process, or rather what is left of it to do.

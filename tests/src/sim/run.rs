@@ -19,12 +19,12 @@ use super::fault::{Fault, Faults};
 use super::judge::{Author, Change, Judge, lost};
 use super::layout::Layout;
 use super::log::Log;
-use super::network::{Link, Network, STORE};
 use super::operation::{By, Operation, Plot};
 use super::process::{Answer, Ended, Process};
 use super::tally::{Deed, Tally};
 use super::world::{World, handle_of};
 use super::{Options, Violation, rest, start};
+use crate::network::{Link, Network, STORE};
 
 /// Longer than any pause between two attempts.
 const NAP: Duration = Duration::from_secs(1);
@@ -276,20 +276,21 @@ impl Run {
         actor.pace.latest = actor.pace.latest.max(now);
         actor.pace.cooldown = actor.pace.cooldown.min(cooldown);
         actor.due = self.now + actor.rng.i64(LATENCY_NANOS);
-        match self.network.turn(actor.number) {
+        let number = actor.number;
+        match self.network.turn(number) {
             Some(turn) => {
                 if let Some(txn) = turn.txn {
                     let Some(reply) = self.carry_out(at, &txn)? else {
                         self.crash(at);
                         return Ok(());
                     };
-                    self.network.answer(turn.call, reply);
+                    self.network.answer(number, turn.call, reply);
                     if self.strikes(Fault::SlowReply, at) {
                         self.actors[at].due += SLOW_NANOS;
                         return Ok(());
                     }
                 }
-                self.network.deliver(turn.call);
+                self.network.deliver(number, turn.call);
             }
             None => tokio::time::advance(NAP).await,
         }

@@ -10,24 +10,24 @@ use ipam_core::kv::{Txn, TxnReply};
 use ipam_etcd::{Store, StoreError};
 
 /// The store's name in messages.
-pub(super) const STORE: &str = "simulated store";
+pub(crate) const STORE: &str = "simulated store";
 
 /// Requests that processes have sent, and replies that wait for them.
 #[derive(Debug, Default)]
-pub(super) struct Network {
+pub(crate) struct Network {
     calls: Mutex<Calls>,
 }
 
 #[derive(Debug, Default)]
 struct Calls {
     sent: u64,
-    waiting: BTreeMap<u64, Call>,
+    /// By process and number.
+    waiting: BTreeMap<(usize, u64), Call>,
 }
 
 /// A request on its way.
 #[derive(Debug)]
 struct Call {
-    process: usize,
     txn: Txn,
     state: State,
 }
@@ -44,62 +44,69 @@ enum State {
 
 /// A request whose turn it is.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// Its number.
-    pub(super) call: u64,
+    pub(crate) call: u64,
     /// What is asked; `None` where it was carried out, and only its reply is to come.
-    pub(super) txn: Option<Txn>,
+    pub(crate) txn: Option<Txn>,
 }
 
 impl Network {
     /// Returns the oldest request of a process that has no reply yet.
-    pub(super) fn turn(&self, process: usize) -> Option<Turn> {
-        let calls = self.lock();
-        let mut waiting = calls.waiting.iter().filter(|(_, call)| call.process == process);
-        waiting.find_map(|(number, call)| match call.state {
-            State::Sent => Some(Turn { call: *number, txn: Some(call.txn.clone()) }),
-            State::Answered(_) => Some(Turn { call: *number, txn: None }),
+    pub(crate) fn turn(&self, process: usize) -> Option<Turn> {
+        self.lock().of(process).find_map(|((_, call), waiting)| match waiting.state {
+            State::Sent => Some(Turn { call: *call, txn: Some(waiting.txn.clone()) }),
+            State::Answered(_) => Some(Turn { call: *call, txn: None }),
             State::Arrived(_) => None,
         })
     }
 
-    /// Puts a reply on the way.
-    pub(super) fn answer(&self, number: u64, reply: Result<TxnReply, StoreError>) {
-        if let Some(call) = self.lock().waiting.get_mut(&number) {
+    /// Says whether a process waits for the store, and not for a time to pass.
+    pub(crate) fn is_asked_by(&self, process: usize) -> bool {
+        let is_under_way = |call: &Call| match call.state {
+            State::Sent | State::Answered(_) => true,
+            State::Arrived(_) => false,
+        };
+        self.lock().of(process).any(|(_, call)| is_under_way(call))
+    }
+
+    /// Puts a reply to a process on the way.
+    pub(crate) fn answer(&self, process: usize, number: u64, reply: Result<TxnReply, StoreError>) {
+        if let Some(call) = self.lock().waiting.get_mut(&(process, number)) {
             call.state = State::Answered(reply);
         }
     }
 
-    /// Lets a reply arrive.
-    pub(super) fn deliver(&self, number: u64) {
+    /// Lets a reply arrive at a process.
+    pub(crate) fn deliver(&self, process: usize, number: u64) {
         let mut calls = self.lock();
-        let Some(mut call) = calls.waiting.remove(&number) else { return };
+        let Some(mut call) = calls.waiting.remove(&(process, number)) else { return };
         if let State::Answered(reply) = call.state {
             call.state = State::Arrived(reply);
         }
-        calls.waiting.insert(number, call);
+        calls.waiting.insert((process, number), call);
     }
 
     /// Forgets what a process that is no more has sent.
-    pub(super) fn forget(&self, process: usize) {
-        self.lock().waiting.retain(|_, call| call.process != process);
+    pub(crate) fn forget(&self, process: usize) {
+        self.lock().waiting.retain(|(of, _), _| *of != process);
     }
 
     fn send(&self, process: usize, txn: &Txn) -> u64 {
         let mut calls = self.lock();
         calls.sent += 1;
         let number = calls.sent;
-        calls.waiting.insert(number, Call { process, txn: txn.clone(), state: State::Sent });
+        calls.waiting.insert((process, number), Call { txn: txn.clone(), state: State::Sent });
         number
     }
 
-    fn receive(&self, number: u64) -> Option<Result<TxnReply, StoreError>> {
+    fn receive(&self, process: usize, number: u64) -> Option<Result<TxnReply, StoreError>> {
         let mut calls = self.lock();
-        let call = calls.waiting.remove(&number)?;
+        let call = calls.waiting.remove(&(process, number))?;
         match call.state {
             State::Arrived(reply) => Some(reply),
             State::Sent | State::Answered(_) => {
-                calls.waiting.insert(number, call);
+                calls.waiting.insert((process, number), call);
                 None
             }
         }
@@ -110,15 +117,21 @@ impl Network {
     }
 }
 
+impl Calls {
+    fn of(&self, process: usize) -> impl Iterator<Item = (&(usize, u64), &Call)> {
+        self.waiting.range((process, 0)..=(process, u64::MAX))
+    }
+}
+
 /// The store as a process sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     network: Arc<Network>,
     process: usize,
 }
 
 impl Link {
-    pub(super) fn new(network: &Arc<Network>, process: usize) -> Self {
+    pub(crate) fn new(network: &Arc<Network>, process: usize) -> Self {
         Self { network: Arc::clone(network), process }
     }
 }
@@ -127,7 +140,8 @@ impl Store for Link {
     async fn txn(&self, txn: &Txn, _deadline: Duration) -> Result<TxnReply, StoreError> {
         let number = self.network.send(self.process, txn);
         // Whoever delivers the reply polls the process, so no waker is needed.
-        poll_fn(|_| self.network.receive(number).map_or(Poll::Pending, Poll::Ready)).await
+        let reply = || self.network.receive(self.process, number);
+        poll_fn(|_| reply().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     fn name(&self) -> String {
