@@ -5,9 +5,11 @@
 
 mod assign;
 mod collect;
+mod host_reserved;
 mod owners;
 mod release;
 
+pub use host_reserved::HostReserved;
 pub use owners::{Expected, OwnerChange, OwnerChanges, OwnersError, PodName, Role};
 pub use release::{Freed, ReleaseError, Target};
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::block::HostReserved;
+use crate::ip::Family;
 use crate::pool::{AddressRules, NamespaceLabels, Use};
 
 /// Which of several behaviours is wanted.
@@ -27,6 +29,8 @@ pub struct Rules {
     pub held_max: usize,
     /// What becomes of a request that can be fulfilled in part.
     pub shortfall: Shortfall,
+    /// What the host sets aside in each block that it claims, by family.
+    pub host_reserved: BTreeMap<Family, HostReserved>,
 }
 
 impl Rules {
@@ -44,6 +48,7 @@ impl Rules {
             usage: Use::Workload,
             held_max: 0,
             shortfall: Shortfall::Refuse,
+            host_reserved: BTreeMap::new(),
         }
     }
 }

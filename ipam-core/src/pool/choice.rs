@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::block::HostReserved;
 use crate::ip::{Cidr, Family};
 use crate::model::{Binding, BindingMode};
 use crate::refusal::{Dropped, Forbidden, Refusal};
@@ -110,6 +111,8 @@ pub struct ChoiceRequest<'a> {
     pub namespace_labels: &'a NamespaceLabels,
     /// What the address is for.
     pub wanted: Use,
+    /// What the host sets aside in each block that it claims.
+    pub host_reserved: Option<&'a HostReserved>,
     /// Whether a list may name pools for other uses, which are passed over then.
     pub skips_other_uses: bool,
 }
@@ -261,10 +264,19 @@ fn usable(request: &ChoiceRequest<'_>, pool: &Pool, named_by: &str) -> Result<()
         Forbidden::Use { wanted: request.wanted.name() }
     } else if closed_to(request, pool) {
         Forbidden::Exclusive { tenant: request.tenant.map(ToString::to_string) }
+    } else if let Some(reserved) = too_large(request, pool) {
+        Forbidden::SmallBlocks { prefix: pool.block_prefix, set_aside: reserved.count() }
     } else {
         return Ok(());
     };
     Err(Refusal::PoolNotPermitted { named_by, pool: name, why })
+}
+
+/// Returns what the host sets aside in a block, where the blocks of the pool have no room for it.
+fn too_large<'a>(request: &ChoiceRequest<'a>, pool: &Pool) -> Option<&'a HostReserved> {
+    request
+        .host_reserved
+        .filter(|reserved| pool.block_prefix > reserved.longest_prefix(pool.family()))
 }
 
 fn closed_to(request: &ChoiceRequest<'_>, pool: &Pool) -> bool {
@@ -326,6 +338,12 @@ fn passed_over(request: &ChoiceRequest<'_>, pool: &Pool) -> Result<Option<String
                 format!("selects namespaces by labels ({namespaces}), which are not known here")
             }
         }));
+    }
+    if let Some(reserved) = too_large(request, pool) {
+        let (prefix, count) = (pool.block_prefix, reserved.count());
+        return Ok(Some(format!(
+            "has blocks of /{prefix}, too small for the {count} addresses that the host sets aside in each"
+        )));
     }
     if !pool.allows(request.wanted) {
         return Ok(Some(format!("is not allowed for the use {}", request.wanted.name())));

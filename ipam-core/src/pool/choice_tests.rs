@@ -75,6 +75,7 @@ impl Case {
     fn choose(&self, family: Family) -> Result<(Level, Vec<String>), Refusal> {
         let node_labels = BTreeMap::from([("zone".to_owned(), self.zone.to_owned())]);
         let request = ChoiceRequest {
+            host_reserved: None,
             family,
             tenant: Some(&self.tenant),
             levels: &self.levels,

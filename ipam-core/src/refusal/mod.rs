@@ -389,6 +389,13 @@ pub enum Forbidden {
         /// The use that was asked for.
         wanted: &'static str,
     },
+    /// Its blocks have no room for what the host sets aside in each.
+    SmallBlocks {
+        /// The prefix length of its blocks.
+        prefix: u8,
+        /// How many addresses the host sets aside.
+        set_aside: usize,
+    },
 }
 
 impl fmt::Display for Forbidden {
@@ -404,6 +411,10 @@ impl fmt::Display for Forbidden {
                 write!(f, "it is exclusive, and nobody is bound to it")
             }
             Self::Use { wanted } => write!(f, "it is not allowed for the use {wanted}"),
+            Self::SmallBlocks { prefix, set_aside } => write!(
+                f,
+                "its blocks of /{prefix} are too small for the {set_aside} addresses that the host sets aside in each"
+            ),
         }
     }
 }

@@ -53,9 +53,13 @@ const TABLE: &[Row] = &[
     ("error parsing pool", |r| unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_err())),
     ("does not exist, or is not enabled", |r| {
         // What is no pool's name is taken for a network, and only then looked for.
-        matches!(r, Some(Refusal::PoolDisabled { .. }))
-            || unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_ok())
+        use Refusal::{PoolDisabled, PoolNotPermitted};
+        matches!(
+            r,
+            Some(PoolDisabled { .. } | PoolNotPermitted { why: Forbidden::SmallBlocks { .. }, .. })
+        ) || unknown_pool(r).is_some_and(|name| Cidr::parse(name).is_ok())
     }),
+    ("IPPools list contains one or more", |r| matches!(r, Some(Refusal::WrongFamily { .. }))),
     ("isn't a IPv4 address", |r| matches!(r, Some(Refusal::WrongFamily { .. }))),
     ("No IPs available in pools", |r| matches!(r, Some(Refusal::Exhausted { .. }))),
     ("strict affinity enabled", |r| matches!(r, Some(Refusal::StrictAffinity { .. }))),

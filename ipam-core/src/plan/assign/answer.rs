@@ -69,6 +69,8 @@ pub struct Short {
     pub why: Shortage,
     /// The networks of the pools that were searched.
     pub pools: Vec<Cidr>,
+    /// The handle of what the host sets aside in each block.
+    pub host_reserved: Option<String>,
 }
 
 impl Short {
@@ -83,7 +85,13 @@ impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { family, given, requested, .. } = self;
         write!(f, "Assigned {given} out of {requested} requested {family} addresses")?;
-        self.message().map_or(Ok(()), |message| write!(f, "; {message}"))
+        if let Some(message) = self.message() {
+            write!(f, "; {message}")?;
+        }
+        match &self.host_reserved {
+            Some(handle) => write!(f, "; HostReservedAttr: {handle}"),
+            None => Ok(()),
+        }
     }
 }
 

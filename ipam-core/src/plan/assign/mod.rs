@@ -6,6 +6,8 @@ mod given;
 mod replay;
 mod stale;
 
+pub(super) use stale::stale_claims;
+
 pub use answer::{Assigned, Assignment, Decision, Short};
 
 use std::collections::BTreeMap;
@@ -91,7 +93,10 @@ impl Request for Assign {
         }
         lookup.require(self.reads(&owner))?;
         let facts = Facts::read(lookup)?;
-        let labels = self.node_labels(lookup)?;
+        let labels = match self.rules.usage {
+            Use::LoadBalancer => BTreeMap::new(),
+            Use::Workload | Use::Tunnel => node_labels(lookup, &self.host, &self.rules)?,
+        };
         let binding = match &self.tenant {
             Some(tenant) => read_binding(lookup, tenant.name())?,
             None => None,
@@ -105,7 +110,9 @@ impl Request for Assign {
             let (short, replayed) = (Vec::new(), true);
             return Ok(Outcome::Done(Assigned { addresses, decisions, short, replayed }));
         }
-        let stale = self.stale_claims(lookup, &facts, &owner, &labels, now)?;
+        let any = self.families.iter().filter(|f| matches!(f.want, Want::Any(_))).map(|f| f.family);
+        let any: Vec<Family> = any.collect();
+        let stale = stale_claims(lookup, &facts, &owner, &labels, &any, now)?;
         let found = self.find(lookup, &facts, &owner, &choices, now)?;
         let mut ops = self.ops(lookup, &owner, &found.takes)?;
         ops.extend(stale);
@@ -151,19 +158,6 @@ impl Assign {
         reads
     }
 
-    fn node_labels(&self, lookup: &mut Lookup<'_>) -> Planned<BTreeMap<String, String>> {
-        if self.rules.usage == Use::LoadBalancer {
-            return Ok(BTreeMap::new());
-        }
-        match (read_node_labels(lookup, &self.host)?, self.rules.node) {
-            (Some(labels), _) => Ok(labels),
-            (None, NodeRule::Optional) => Ok(BTreeMap::new()),
-            (None, NodeRule::Required) => {
-                Err(Refusal::UnknownNode { name: self.host.clone() }.into())
-            }
-        }
-    }
-
     fn choices(
         &self,
         facts: &Facts,
@@ -184,6 +178,7 @@ impl Assign {
                 node_labels,
                 namespace_labels: &self.rules.namespace_labels,
                 wanted: self.rules.usage,
+                host_reserved: self.rules.host_reserved.get(&request.family),
                 skips_other_uses: self.rules.pool_order == PoolOrder::Calico,
             };
             choices.push(facts.choose(&choice_request)?);
@@ -259,10 +254,15 @@ impl Assign {
             },
             why,
             pools: choice.pools.iter().map(|pool| pool.cidr).collect(),
+            host_reserved: self.reserved_handle(request.family),
         });
         // Stock Calico takes the limit for an error, and gives up.
         let is_over = matches!(why, Shortage::BlockLimit { .. } | Shortage::ClaimsOff);
         Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn reserved_handle(&self, family: Family) -> Option<String> {
+        self.rules.host_reserved.get(&family).map(|reserved| reserved.handle().to_owned())
     }
 
     fn record(&self, level: Level) -> Attributes {
@@ -304,6 +304,19 @@ impl Assign {
             ops.push(counted(lookup, id, takes)?);
         }
         Ok(ops)
+    }
+}
+
+/// Reads the labels of the host, and says what it means that it has no record.
+pub(super) fn node_labels(
+    lookup: &mut Lookup<'_>,
+    host: &str,
+    rules: &Rules,
+) -> Planned<BTreeMap<String, String>> {
+    match (read_node_labels(lookup, host)?, rules.node) {
+        (Some(labels), _) => Ok(labels),
+        (None, NodeRule::Optional) => Ok(BTreeMap::new()),
+        (None, NodeRule::Required) => Err(Refusal::UnknownNode { name: host.to_owned() }.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::block;
-use crate::ip::Cidr;
+use crate::ip::{Cidr, Family};
 use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{Block, Owner, Timestamp, key};
 
@@ -11,42 +11,41 @@ use super::super::Planned;
 use super::super::downgrade::downgrade;
 use super::super::facts::Facts;
 use super::super::unselected::is_unselected;
-use super::{Assign, FamilyRequest, Want};
+use super::Assign;
 
 /// The most claims that one request gives up besides what it is for.
 const STALE_MAX: usize = 8;
 
-impl Assign {
-    /// Gives up empty blocks in enabled pools whose node selector does not match any more, as stock Calico does on each
-    /// allocation. Whether a pool is off, or was not asked for, does not matter: the host may need the block again.
-    pub(super) fn stale_claims(
-        &self,
-        lookup: &mut Lookup<'_>,
-        facts: &Facts,
-        owner: &Owner,
-        labels: &BTreeMap<String, String>,
-        now: Timestamp,
-    ) -> Planned<Vec<Op>> {
-        let mut stale = Vec::new();
-        let any = |request: &&FamilyRequest| matches!(request.want, Want::Any(_));
-        for request in self.families.iter().filter(any) {
-            let rows = lookup.peek_scan(&Range::prefix(key::affinities(owner, request.family)))?;
-            for kv in rows {
-                let Some(key::Named::Affinity(_, cidr)) = key::parse(&kv.key) else { continue };
-                if is_unselected(&facts.pools, &cidr, labels)? {
-                    stale.push(cidr);
-                }
+/// Gives up empty blocks in enabled pools whose node selector does not match any more, as stock Calico does on each
+/// allocation. Whether a pool is off, or was not asked for, does not matter: the host may need the block again.
+pub(in crate::plan) fn stale_claims(
+    lookup: &mut Lookup<'_>,
+    facts: &Facts,
+    owner: &Owner,
+    labels: &BTreeMap<String, String>,
+    families: &[Family],
+    now: Timestamp,
+) -> Planned<Vec<Op>> {
+    let mut stale = Vec::new();
+    for family in families {
+        let rows = lookup.peek_scan(&Range::prefix(key::affinities(owner, *family)))?;
+        for kv in rows {
+            let Some(key::Named::Affinity(_, cidr)) = key::parse(&kv.key) else { continue };
+            if is_unselected(&facts.pools, &cidr, labels)? {
+                stale.push(cidr);
             }
         }
-        stale.truncate(STALE_MAX);
-        lookup.require(stale.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
-        let mut ops = Vec::new();
-        for cidr in stale {
-            ops.extend(give_up(lookup, owner, &cidr, now, facts.config.ip_cooldown_seconds)?);
-        }
-        Ok(ops)
     }
+    stale.truncate(STALE_MAX);
+    lookup.require(stale.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
+    let mut ops = Vec::new();
+    for cidr in stale {
+        ops.extend(give_up(lookup, owner, &cidr, now, facts.config.ip_cooldown_seconds)?);
+    }
+    Ok(ops)
+}
 
+impl Assign {
     /// Withdraws claims on blocks that turned out to belong to somebody else while room was looked for.
     pub(super) fn foreign_claims(
         &self,

@@ -37,18 +37,16 @@ impl Seek<'_> {
         count: usize,
     ) -> Planned<(Vec<Take>, Shortage)> {
         let mut takes: Vec<Take> = Vec::new();
+        let mut tried: Vec<Cidr> = Vec::new();
         for pool in group {
             let mut candidates = self.candidates(pool);
             while taken(&takes) < count {
                 if let Some(shortage) = claims.shortage(self.facts.config.auto_allocate_blocks) {
                     return Ok((takes, shortage));
                 }
-                let tried: Vec<Cidr> = takes.iter().map(|take| take.block.cidr).collect();
-                let free = match self.next_candidate(lookup, pool, &mut candidates)? {
-                    Some(cidr) => Some(cidr),
-                    None => self.free_among_many(lookup, pool, &tried)?,
-                };
+                let free = self.next_free(lookup, pool, &mut candidates, &tried)?;
                 let Some(cidr) = free else { break };
+                tried.push(cidr);
                 let missing = count - taken(&takes);
                 if let Some(take) = self.claim(lookup, pool, cidr, missing)? {
                     takes.push(take);
@@ -57,6 +55,20 @@ impl Seek<'_> {
             }
         }
         Ok((takes, Shortage::Full))
+    }
+
+    /// Returns the next block that does not exist and was not tried: one of the first candidates, or one among many.
+    pub(super) fn next_free(
+        &self,
+        lookup: &Lookup<'_>,
+        pool: &Pool,
+        candidates: &mut Candidates,
+        tried: &[Cidr],
+    ) -> Planned<Option<Cidr>> {
+        match self.next_candidate(lookup, pool, candidates)? {
+            Some(cidr) => Ok(Some(cidr)),
+            None => self.free_among_many(lookup, pool, tried),
+        }
     }
 
     /// Returns the next of the first blocks in the host's order that does not exist.
@@ -80,7 +92,7 @@ impl Seek<'_> {
         Ok(None)
     }
 
-    /// Claims a block that does not exist and takes addresses from it; `None` where none of them may be given.
+    /// Claims a block that does not exist and takes up to `count` addresses from it; `None` where none of them may be given.
     pub(super) fn claim(
         &self,
         lookup: &mut Lookup<'_>,
@@ -95,10 +107,10 @@ impl Seek<'_> {
             return Ok(None);
         }
         let block = self.new_block(lookup, cidr)?;
-        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
-        if ordinals.is_empty() {
+        if block.count_free(self.usable(pool)) == 0 {
             return Ok(None);
         }
+        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
         lookup.get(&row_key)?;
         lookup.get(&block_key)?;
         Ok(Some(Take { block, ordinals, confirms: true, how: How::Claimed, pool: pool.clone() }))

@@ -1,5 +1,6 @@
 //! Finding blocks with room: those of the host, then a new one, then those of others.
 
+mod block;
 mod candidates;
 mod claim;
 mod narrow;
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 
 use crate::ip::{Cidr, Family, Ordinal};
 use crate::kv::{Lookup, Range, Read};
-use crate::model::{Attributes, Block, Owner, Timestamp, key};
+use crate::model::{Attributes, Block, DecodeError, Owner, Timestamp, key};
 use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
@@ -278,8 +279,12 @@ impl Seek<'_> {
 
     fn new_block(&self, lookup: &mut Lookup<'_>, cidr: Cidr) -> Planned<Block> {
         lookup.get(&key::affinity(self.owner, &cidr))?;
-        Block::new(cidr, self.owner, self.now, 0).map_err(|source| {
-            crate::model::DecodeError::Block { key: key::block(&cidr), source }.into()
+        let block = Block::new(cidr, self.owner, self.now, 0).map_err(|source| {
+            Refusal::Corrupt(DecodeError::Block { key: key::block(&cidr), source })
+        })?;
+        Ok(match self.rules.host_reserved.get(&cidr.family()) {
+            Some(reserved) => block.with_host_reserved(reserved),
+            None => block,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Calls carried out, and their answers put as they were recorded.
 
+use std::collections::BTreeMap;
+
 use ipam_core::inventory::Inventory;
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::{HandleId, Timestamp};
@@ -25,6 +27,13 @@ impl<S: Store> Replay<'_, S> {
         match operation {
             Operation::Assign(request) => {
                 self.ask(&*request, now, |reply| assigned(&request, &reply)).await
+            }
+            Operation::EnsureBlocks(request) => {
+                let blocks = |reply: BTreeMap<Family, Cidr>| {
+                    let of = |family| reply.get(&family).map(ToString::to_string);
+                    Answer::of(json!({ "v4": of(Family::V4), "v6": of(Family::V6) }))
+                };
+                self.ask(&request, now, blocks).await
             }
             Operation::AssignAddress(request) => self.ask(&*request, now, |_| nothing()).await,
             Operation::ReleaseHandle(id) => {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ipam_core::block::HostReserved;
 use ipam_core::block::{Expected, OwnerChange, OwnerChanges, PodName, Target};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::Op;
 use ipam_core::model::{Block, HandleId, Owner};
 use ipam_core::plan::{
-    AddressRule, AddressTarget, Assign, ClaimBlocks, Claims, Configure, FamilyRequest, NodeRule,
-    ReleaseAddresses, ReleaseClaims, Rules, SetOwners, Shortfall, Want,
+    AddressRule, AddressTarget, Assign, ClaimBlocks, Claims, Configure, EnsureBlocks,
+    FamilyRequest, NodeRule, ReleaseAddresses, ReleaseClaims, Rules, SetOwners, Shortfall, Want,
 };
 use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Use};
 use serde::Deserialize;
@@ -45,6 +46,7 @@ impl Numbers {
 pub(super) enum Operation {
     Assign(Box<Assign>),
     AssignAddress(Box<Assign>),
+    EnsureBlocks(EnsureBlocks),
     ReleaseHandle(HandleId),
     ReleaseAddresses(ReleaseAddresses),
     Claim(ClaimBlocks),
@@ -86,9 +88,43 @@ struct AssignArgs {
     intended_use: String,
     namespace: Option<Value>,
     #[serde(rename = "HostReservedAttrIPv4s")]
-    reserved4: Option<Value>,
+    reserved4: Option<ReservedArgs>,
     #[serde(rename = "HostReservedAttrIPv6s")]
-    reserved6: Option<Value>,
+    reserved6: Option<ReservedArgs>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReservedArgs {
+    start_of_block: usize,
+    end_of_block: usize,
+    handle: String,
+    note: String,
+}
+
+impl AssignArgs {
+    fn pools(&self, family: Family) -> Levels {
+        let pools = match family {
+            Family::V4 => &self.pools4,
+            Family::V6 => &self.pools6,
+        };
+        match pools {
+            Some(pools) if !pools.is_empty() => {
+                let configuration = PoolList::from_names(pools.clone()).ok();
+                Levels { configuration, ..Levels::default() }
+            }
+            _ => Levels::default(),
+        }
+    }
+
+    fn host_reserved(&self) -> BTreeMap<Family, HostReserved> {
+        let args = [(Family::V4, &self.reserved4), (Family::V6, &self.reserved6)];
+        let reserved = args.into_iter().filter_map(|(family, args)| {
+            let ReservedArgs { start_of_block, end_of_block, handle, note } = args.as_ref()?;
+            Some((family, HostReserved::new(*start_of_block, *end_of_block, handle, note)?))
+        });
+        reserved.collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +162,7 @@ impl Operation {
         let claims = |of| Self::ReleaseClaims(ReleaseClaims { of, must_be_empty });
         match title {
             "AutoAssign" => auto_assign(&args["AutoAssign"]).ok_or_else(unknown),
+            "EnsureBlock" => ensure_blocks(&args["EnsureBlock"]).ok_or_else(unknown),
             "AssignIP" => assign_address(&args["AssignIP"]).ok_or_else(unknown),
             "ReleaseByHandle" => Ok(Self::ReleaseHandle(handle()?)),
             "ReleaseIPs" => release_addresses(&args["Release"], numbers).ok_or_else(unknown),
@@ -151,32 +188,24 @@ impl Operation {
 
 fn auto_assign(args: &Value) -> Option<Operation> {
     let args: AssignArgs = serde_json::from_value(args.clone()).ok()?;
-    if args.reserved4.is_some() || args.reserved6.is_some() {
-        return None;
-    }
     let Some(usage) = usage(&args.intended_use)? else {
         return Some(Operation::Refused(NO_USE.to_owned()));
     };
-    let levels = |pools: &Option<Vec<String>>| match pools {
-        Some(pools) if !pools.is_empty() => {
-            let configuration = PoolList::from_names(pools.clone()).ok();
-            Levels { configuration, ..Levels::default() }
-        }
-        _ => Levels::default(),
-    };
-    let counts = [(Family::V4, args.num4, &args.pools4), (Family::V6, args.num6, &args.pools6)];
-    let families = counts.into_iter().filter(|(_, count, _)| *count > 0);
-    let families = families.map(|(family, count, pools)| FamilyRequest {
-        family,
-        want: Want::Any(count),
-        levels: levels(pools),
-    });
+    let counts = [(Family::V4, args.num4), (Family::V6, args.num6)];
+    let wanted = counts.into_iter().filter(|(_, count)| *count > 0);
+    let families: Vec<FamilyRequest> = wanted
+        .map(|(family, count)| {
+            let levels = args.pools(family);
+            FamilyRequest { family, want: Want::Any(count), levels }
+        })
+        .collect();
     let rules = Rules {
         namespace_labels: NamespaceLabels::Known(labels(args.namespace.as_ref())),
         blocks_max: args.max_blocks_per_host,
         usage,
         held_max: args.held_max,
         shortfall: Shortfall::Give,
+        host_reserved: args.host_reserved(),
         ..Rules::calico()
     };
     Some(Operation::Assign(Box::new(Assign {
@@ -184,9 +213,18 @@ fn auto_assign(args: &Value) -> Option<Operation> {
         host: args.hostname,
         tenant: None,
         attributes: args.attrs.unwrap_or_default(),
-        families: families.collect(),
+        families,
         rules,
     })))
+}
+
+/// Stock Calico does nothing for a family in which the host sets nothing aside.
+fn ensure_blocks(args: &Value) -> Option<Operation> {
+    let args: AssignArgs = serde_json::from_value(args.clone()).ok()?;
+    let host_reserved = args.host_reserved();
+    let levels = host_reserved.keys().map(|family| (*family, args.pools(*family))).collect();
+    let rules = Rules { host_reserved, ..Rules::calico() };
+    Some(Operation::EnsureBlocks(EnsureBlocks { host: args.hostname, levels, rules }))
 }
 
 fn assign_address(args: &Value) -> Option<Operation> {
