@@ -125,7 +125,13 @@ fn release(handle: &str) -> Release {
 
 fn held(store: &ModelStore, handle: &str) -> Vec<String> {
     let request = Held { handle: HandleId::new(handle).unwrap() };
-    block_on(store, &request).unwrap().reply.iter().map(|held| held.ip.to_string()).collect()
+    block_on(store, &request)
+        .unwrap()
+        .reply
+        .into_iter()
+        .flatten()
+        .map(|held| held.ip.to_string())
+        .collect()
 }
 
 fn ips(driven: &Driven<Assigned>) -> Vec<String> {

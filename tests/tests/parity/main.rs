@@ -13,6 +13,7 @@ mod claims;
 mod cold;
 mod collector;
 mod handles;
+mod host_reserved;
 mod owners;
 mod pools;
 mod races;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ipam_core::block::HostReserved;
 use ipam_core::check::check;
 use ipam_core::inventory::Inventory;
 use ipam_core::ip::{Cidr, Family};
@@ -258,6 +259,12 @@ impl Ask<'_> {
 
     pub(crate) fn cap(mut self, addresses: usize) -> Self {
         self.rules.held_max = addresses;
+        self
+    }
+
+    /// Sets addresses aside in each IPv4 block that the host claims.
+    pub(crate) fn host_reserved(mut self, reserved: HostReserved) -> Self {
+        self.rules.host_reserved.insert(Family::V4, reserved);
         self
     }
 
