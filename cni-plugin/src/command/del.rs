@@ -15,12 +15,12 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     start_logging(&fields)?;
     let whose = identity::attachment(&netconf.name, call);
     let of_container = HandleTarget {
-        handle: identity::container_handle(&netconf.name, call)?,
         whose: whose.clone(),
         with: Some("interface"),
+        ..HandleTarget::all(identity::container_handle(&netconf.name, call)?)
     };
     let of_interface =
-        HandleTarget { handle: identity::handle(&netconf.name, call)?, whose, with: None };
+        HandleTarget { whose, ..HandleTarget::all(identity::handle(&netconf.name, call)?) };
     // Without a name of the node it only takes longer.
     let host = identity::node_name(&fields).ok();
     let request = Release { targets: vec![of_interface, of_container], host };

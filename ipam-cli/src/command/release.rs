@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal};
 
 use ipam_core::block::Target;
 use ipam_core::inventory::{Address, Inventory};
-use ipam_core::plan::{AddressTarget, ReleaseAddresses};
+use ipam_core::plan::{self, AddressTarget, ReleaseAddresses};
 use ipam_etcd::embedded::Create;
 
 use super::Context;
 use super::who::Subject;
 use crate::args;
 use crate::cause::{Cause, UsageError};
+use crate::connect::Connection;
 use crate::exit::Exit;
 use crate::render::{Held, Holding, Released, Report};
 
@@ -34,7 +35,7 @@ pub(super) async fn run(context: &mut Context, args: &args::Release) -> Result<E
         confirm(context, held.len())?;
     }
     let targets = held.iter().map(target).collect();
-    let released = connection.carry_out(&ReleaseAddresses { targets }).await?;
+    let released = release(context, &connection, targets).await?;
     let exit = if released.released.is_empty() { Exit::No } else { Exit::Done };
     let mut items: Vec<Released> =
         released.released.iter().map(|(ip, holder)| Released::from(*ip, holder)).collect();
@@ -42,6 +43,34 @@ pub(super) async fn run(context: &mut Context, args: &args::Release) -> Result<E
     items.extend(released.unallocated.into_iter().map(Released::nobody));
     context.show(&Report::new(context.written(), items))?;
     Ok(exit)
+}
+
+/// Releases the addresses in as many transactions as it takes; tells what was done before one fails.
+async fn release(
+    context: &mut Context,
+    connection: &Connection,
+    targets: Vec<AddressTarget>,
+) -> Result<plan::Released, Cause> {
+    let count = targets.len();
+    let mut all = plan::Released::default();
+    for request in ReleaseAddresses::in_parts(targets) {
+        match connection.carry_out(&request).await {
+            Ok(part) => {
+                all.released.extend(part.released);
+                all.unallocated.extend(part.unallocated);
+            }
+            Err(error) => {
+                if !all.released.is_empty() {
+                    let done = all.released.len();
+                    context.note(&format!(
+                        "{done} of {count} addresses were released before this failed"
+                    ));
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn subjects(args: &args::Release) -> Result<Vec<Subject>, UsageError> {

@@ -51,7 +51,8 @@ pub enum ReleaseError {
 }
 
 impl Block {
-    /// Releases every address that a handle holds and whose record is `wanted`; `None` where there is none.
+    /// Releases every address that a handle holds, whose record is `wanted`, and that was taken under the sequence number,
+    /// if one is given; `None` where there is none.
     ///
     /// The block must have been collected. Without a cooldown the addresses are free at once.
     ///
@@ -61,10 +62,13 @@ impl Block {
         self,
         handle: &str,
         wanted: impl Fn(&Attributes) -> bool,
+        sequence: Option<u64>,
         now: Timestamp,
         cooldown_seconds: i64,
     ) -> Option<Freed> {
-        let ordinals = self.ordinals_of(handle, wanted);
+        let mut ordinals = self.ordinals_of(handle, wanted);
+        ordinals
+            .retain(|ordinal| sequence.is_none_or(|number| self.sequence_of(*ordinal) == number));
         (!ordinals.is_empty()).then(|| self.free(ordinals, now, cooldown_seconds))
     }
 
@@ -184,22 +188,22 @@ mod tests {
 
     #[test]
     fn without_cooldown_addresses_are_free_at_once_and_records_are_renumbered() {
-        let freed = full().release_handle("a", |_| true, at(5), 0).unwrap();
+        let freed = full().release_handle("a", |_| true, None, at(5), 0).unwrap();
         assert_eq!(queue(&freed.block), [0, 1]);
         assert_eq!(freed.by_handle, BTreeMap::from([("a".to_owned(), 2)]));
         assert_eq!(freed.block.allocations, [None, None, Some(0), Some(0)]);
         assert_eq!(freed.block.records().len(), 1);
         assert_eq!(freed.block.sequence_number, 13);
         assert_eq!(freed.block.sequence_of(Ordinal::new(0).unwrap()), 0);
-        assert!(freed.block.clone().release_handle("a", |_| true, at(5), 0).is_none());
-        let empty = freed.block.release_handle("b", |_| true, at(5), 0).unwrap().block;
+        assert!(freed.block.clone().release_handle("a", |_| true, None, at(5), 0).is_none());
+        let empty = freed.block.release_handle("b", |_| true, None, at(5), 0).unwrap().block;
         assert!(block::is_empty(&empty));
         assert_eq!(queue(&empty), [0, 1, 2, 3]);
     }
 
     #[test]
     fn in_cooldown_an_address_is_neither_held_nor_free() {
-        let cooling = full().release_handle("a", |_| true, at(5), 30).unwrap().block;
+        let cooling = full().release_handle("a", |_| true, None, at(5), 30).unwrap().block;
         assert!(queue(&cooling).is_empty());
         assert!(!block::is_empty(&cooling));
         let again = BTreeMap::from([(Ordinal::new(0).unwrap(), Target::default())]);

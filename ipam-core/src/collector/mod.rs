@@ -32,9 +32,6 @@ use crate::plan::{AddressTarget, CollectCold, ReleaseAddresses, Snapshot};
 use index::Index;
 use judge::Judge;
 
-/// How many addresses go in one transaction: each may have a handle of its own.
-const LEAKS_AT_ONCE: usize = 40;
-
 /// How long something must look unused before that is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grace {
@@ -101,8 +98,7 @@ impl Pass {
         for leak in &self.leaks {
             by_block.entry(leak.block).or_default().push(leak.target());
         }
-        let requests = by_block.values().flat_map(|targets| targets.chunks(LEAKS_AT_ONCE));
-        requests.map(|targets| ReleaseAddresses { targets: targets.to_vec() }).collect()
+        by_block.into_values().flat_map(ReleaseAddresses::in_parts).collect()
     }
 }
 

@@ -30,13 +30,15 @@ pub struct HandleTarget {
     pub whose: BTreeMap<String, String>,
     /// Only addresses with this attribute, which must be given in `whose`; `None` for all.
     pub with: Option<&'static str>,
+    /// Only addresses that were taken under this sequence number of their block; `None` for all.
+    pub sequence: Option<u64>,
 }
 
 impl HandleTarget {
     /// Releases everything that a handle holds.
     #[must_use]
     pub fn all(handle: HandleId) -> Self {
-        Self { handle, whose: BTreeMap::new(), with: None }
+        Self { handle, whose: BTreeMap::new(), with: None, sequence: None }
     }
 
     fn wants(&self, record: &Attributes) -> bool {
@@ -168,6 +170,7 @@ impl Edits {
         let freed = block.release_handle(
             target.handle.as_str(),
             |record| target.wants(record),
+            target.sequence,
             self.now,
             cooldown,
         );

@@ -14,7 +14,7 @@ use super::facts::read_config;
 use super::release::{write_block, write_handle};
 use super::{Holder, Outcome, Planned, Request};
 
-/// Asks to release addresses, whoever holds them, unless a condition says otherwise.
+/// Asks to release addresses, whoever holds them, unless a condition says otherwise: all in one transaction, so not many.
 #[derive(Clone, Debug)]
 pub struct ReleaseAddresses {
     /// The addresses, each with its conditions.
@@ -72,7 +72,17 @@ impl Request for ReleaseAddresses {
     }
 }
 
+/// How many addresses go in one transaction: each may have a block, a claim and a handle of its own.
+const TARGETS_AT_ONCE: usize = 30;
+
 impl ReleaseAddresses {
+    /// Releases any number of addresses in as many requests as it takes, neighbours together.
+    #[must_use]
+    pub fn in_parts(mut targets: Vec<AddressTarget>) -> Vec<Self> {
+        targets.sort_by_key(|target| target.ip);
+        targets.chunks(TARGETS_AT_ONCE).map(|part| Self { targets: part.to_vec() }).collect()
+    }
+
     /// Sorts the addresses by their blocks; those in no block are noted as unallocated.
     fn by_block(
         &self,

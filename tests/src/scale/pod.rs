@@ -45,11 +45,11 @@ impl Pod {
     pub(super) fn del(self, host: &str) -> Release {
         let container = HandleId::new(format!("{NETWORK}.{}", self.container()));
         let of_interface =
-            HandleTarget { handle: self.handle(), whose: self.attachment(), with: None };
+            HandleTarget { whose: self.attachment(), ..HandleTarget::all(self.handle()) };
         let of_container = HandleTarget {
-            handle: container.expect("a handle"),
             whose: self.attachment(),
             with: Some("interface"),
+            ..HandleTarget::all(container.expect("a handle"))
         };
         Release { targets: vec![of_interface, of_container], host: Some(host.to_owned()) }
     }

@@ -36,7 +36,8 @@ impl<S: Store> Stock<'_, S> {
             };
             let now = self.clock.now();
             let seen = block.value.clone().collected(now, cooldown);
-            let Some(freed) = seen.release_handle(id.as_str(), |_| true, now, cooldown) else {
+            let Some(freed) = seen.release_handle(id.as_str(), |_| true, None, now, cooldown)
+            else {
                 // The handle keeps its count, be it of addresses that are about to be taken.
                 return Ok(());
             };

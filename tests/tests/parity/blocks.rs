@@ -69,7 +69,7 @@ fn collecting_an_unused_block_changes_nothing() {
 #[test]
 fn a_cooldown_ends_at_its_end_and_not_before() {
     let (used, _) = block().take(3, &of("h"), |_| true);
-    let freed = used.release_handle("h", |_| true, seconds(NOW), 30).unwrap().block;
+    let freed = used.release_handle("h", |_| true, None, seconds(NOW), 30).unwrap().block;
     assert_eq!(freed.cooling().count(), 3);
     let (with_live, _) = freed.take(1, &of("live"), |_| true);
     for (at, cooling) in [(NOW - 60, 3), (NOW, 3), (NOW + 29, 3), (NOW + 60, 0)] {

@@ -1,7 +1,8 @@
 //! Giving addresses back.
 
 use ipam_core::ip::Ordinal;
-use ipam_core::plan::Configure;
+use ipam_core::model::HandleId;
+use ipam_core::plan::{Configure, HandleTarget, Release, ReleaseAddresses};
 use ipam_core::refusal::Refusal;
 use serde_json::json;
 
@@ -29,6 +30,44 @@ fn addresses_of_several_blocks_go_in_one_call() {
     let reply = world.release_addresses(targets).unwrap();
     assert_eq!((reply.released.len(), reply.unallocated.len()), (66, 0));
     assert!(world.held("h").is_empty());
+}
+
+#[test]
+fn any_number_of_addresses_goes_in_parts() {
+    let world = World::new(&[("10.0.0.0/24", 26), ("fd00::/120", 122)]);
+    world.node("d", &json!({}));
+    let mut targets = Vec::new();
+    for number in 0..50 {
+        let node = ["a", "b", "c", "d"][number % 4];
+        let ips = world.ask(node, 1, 1).handle(&format!("pod-{number}")).ips();
+        targets.extend(ips.iter().map(|ip| target(ip, None, None)));
+    }
+    assert_eq!(targets.len(), 100);
+    world.pool("p0", &json!({ "cidr": "10.0.0.0/24", "blockSize": 26, "disabled": true }));
+    let mut released = 0;
+    for request in ReleaseAddresses::in_parts(targets) {
+        released += world.call(&request).unwrap().released.len();
+    }
+    assert_eq!((released, world.held("pod-49").len()), (100, 0));
+}
+
+#[test]
+fn a_sequence_number_tells_which_addresses_of_a_handle_go() {
+    let world = World::new(&[("10.0.0.0/29", 29)]);
+    let mut ips = Vec::new();
+    for _ in 0..3 {
+        ips.extend(world.ask("a", 1, 0).handle("h").ips());
+    }
+    let ip = ips[1].parse().unwrap();
+    let block = world.block("10.0.0.0/29").unwrap();
+    let sequence = Some(block.sequence_of(block.cidr.ordinal_of(ip).unwrap()));
+    let target =
+        |sequence| HandleTarget { sequence, ..HandleTarget::all(HandleId::new("h").unwrap()) };
+    let request = |sequence| Release { targets: vec![target(sequence)], host: None };
+    assert_eq!(world.call(&request(sequence)).unwrap(), [ip]);
+    assert_eq!(world.held("h"), [ips[0].clone(), ips[2].clone()]);
+    assert!(world.call(&request(sequence)).unwrap().is_empty());
+    assert_eq!(world.call(&request(None)).unwrap().len(), 2);
 }
 
 #[test]
