@@ -14,6 +14,7 @@ mod cold;
 mod collector;
 mod handles;
 mod host_reserved;
+mod oracle;
 mod owners;
 mod pools;
 mod races;
