@@ -43,7 +43,7 @@ impl HostReserved {
     }
 
     /// Returns the longest prefix of a block that has room for them and for at least one address more, by the rule of
-    /// Calico: a block must be larger than the smallest power of two above the number.
+    /// Calico: a block must not be smaller than the next power of two above the number.
     ///
     /// Source: calico `libcalico-go/lib/ipam/ipam.go::getMaxPrefixLen`.
     #[must_use]
