@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use ipam_core::kv::{Lookup, Op, Read, Recollection, Txn, TxnReply, View};
+use ipam_core::kv::{Compare, Lookup, Op, Read, Recollection, Revision, Txn, TxnReply, View};
 use ipam_core::model::{Timestamp, key};
 use ipam_core::plan::{Request, Step, step};
 use ipam_core::refusal::Refusal;
@@ -163,6 +163,8 @@ struct Call<'s, S> {
     round_trips: u32,
     read_rounds: u32,
     conflicts: u32,
+    /// Conflicts over a block.
+    losses: u32,
     bytes_read: u64,
     backoff: Backoff,
 }
@@ -183,6 +185,7 @@ impl<'s, S: Store> Call<'s, S> {
             round_trips: 0,
             read_rounds: 0,
             conflicts: 0,
+            losses: 0,
             bytes_read: 0,
             backoff: Backoff::new(),
         }
@@ -203,8 +206,14 @@ impl<'s, S: Store> Call<'s, S> {
         }
     }
 
+    fn empty_view(&self) -> View {
+        let mut view = View::default();
+        view.note_losses(self.losses);
+        view
+    }
+
     fn start_over(&mut self) -> Result<(), DriveError> {
-        self.view = View::default();
+        self.view = self.empty_view();
         self.is_fresh = true;
         self.reads.clear();
         self.rounds = 0;
@@ -263,7 +272,7 @@ impl<'s, S: Store> Call<'s, S> {
         // The failed transaction has read all that was remembered and mattered; the rest is not to be trusted.
         let was_recalled = self.view.is_recalled();
         if was_recalled {
-            self.view = View::default();
+            self.view = self.empty_view();
             self.reads.clone_from(&txn.otherwise);
             self.rounds = 1;
         }
@@ -274,6 +283,10 @@ impl<'s, S: Store> Call<'s, S> {
             return Ok(true);
         }
         self.conflicts += 1;
+        if lost_a_block(txn, &self.view) {
+            self.losses += 1;
+            self.view.note_losses(self.losses);
+        }
         self.is_fresh = was_recalled;
         let key = txn.then.iter().find_map(Op::written_key).unwrap_or_default();
         debug!(conflicts = self.conflicts, key, "conflict, planning again");
@@ -364,6 +377,21 @@ fn witness(txn: &Txn) -> Option<String> {
             Some(key.clone())
         }
         Op::Put { .. } | Op::Delete { .. } | Op::Read(_) => None,
+    })
+}
+
+/// Says whether a failed transaction wanted to write a block that is not as it was compared any more.
+fn lost_a_block(txn: &Txn, view: &View) -> bool {
+    let is_block = |key: &str| matches!(key::parse(key), Some(key::Named::Block(_)));
+    let stored = |wanted: &str| view.iter().find(|kv| kv.key == wanted).map(|kv| kv.mod_revision);
+    let written = txn.then.iter().filter_map(Op::written_key).filter(|key| is_block(key));
+    written.into_iter().any(|written| {
+        txn.compares.iter().any(|compare| match compare {
+            Compare::Key { key, mod_revision } => {
+                key == written && stored(key).unwrap_or(Revision::ABSENT) != *mod_revision
+            }
+            Compare::Value { .. } | Compare::Range { .. } => false,
+        })
     })
 }
 

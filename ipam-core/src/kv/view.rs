@@ -25,6 +25,8 @@ pub struct View {
     ///
     /// It stays what was remembered, whatever is read of its key meanwhile: only that value proves the rest.
     witness: Option<Kv>,
+    /// How often the call has lost a block to somebody else.
+    losses: u32,
 }
 
 /// What an earlier call has read and written, as plain data: the seed of a recalled view.
@@ -148,6 +150,17 @@ impl View {
     #[must_use]
     pub fn witness(&self) -> Option<&Kv> {
         self.witness.as_ref()
+    }
+
+    /// Notes how often the call for which this is read has lost a block to somebody else.
+    pub fn note_losses(&mut self, losses: u32) {
+        self.losses = losses;
+    }
+
+    /// Returns how often the call for which this is read has lost a block to somebody else.
+    #[must_use]
+    pub fn losses(&self) -> u32 {
+        self.losses
     }
 
     /// Takes over the answer to a read. Where it disagrees with an older answer, the newer revision wins.

@@ -35,8 +35,7 @@ impl Seek<'_> {
         }
         let mut tried = Vec::new();
         for pool in &choice.pools {
-            let mut candidates = self.candidates(pool);
-            while let Some(cidr) = self.next_free(lookup, pool, &mut candidates, &tried)? {
+            while let Some(cidr) = self.next_free(lookup, pool, &tried)? {
                 tried.push(cidr);
                 if let Some(take) = self.claim(lookup, pool, cidr, 0)? {
                     return Ok(Ok(take));

@@ -14,7 +14,6 @@ pub(super) struct Candidates {
     pool: Cidr,
     block_prefix: u8,
     order: BlockOrder,
-    walked: usize,
 }
 
 impl Candidates {
@@ -26,7 +25,7 @@ impl Candidates {
             seed_of(owner.name())
         };
         let order = BlockOrder::new(seed, pool.block_count());
-        Self { pool: pool.cidr, block_prefix: pool.block_prefix, order, walked: 0 }
+        Self { pool: pool.cidr, block_prefix: pool.block_prefix, order }
     }
 
     /// Returns the next block that is not wholly reserved, jumping over runs of reserved ones.
@@ -35,7 +34,6 @@ impl Candidates {
             let index = self.order.next()?;
             let cidr = self.pool.block_at(self.block_prefix, index)?;
             let Some(last) = reserved.run_end(&cidr) else {
-                self.walked += 1;
                 return Some(cidr);
             };
             let run = last.min(self.pool.last()).saturating_sub(cidr.first());
@@ -43,11 +41,6 @@ impl Candidates {
             let whole = run.saturating_add(1) / cidr.size().max(1);
             self.order.skip_ahead(whole.saturating_sub(1));
         }
-    }
-
-    /// Returns how many blocks the walk has returned.
-    pub(super) fn walked(&self) -> usize {
-        self.walked
     }
 
     /// Leaves out the next places, reserved ones counted too.

@@ -6,7 +6,8 @@ use crate::model::{Owner, key};
 use crate::pool::Pool;
 
 use super::super::Planned;
-use super::candidates::{CANDIDATES_AT_ONCE, Candidates, candidate, expect_absent};
+use super::candidates::{Candidates, candidate, expect_absent};
+use super::spread::Spread;
 use super::{How, Seek, Shortage, Take, taken};
 
 /// How many blocks the host has claimed of how many that it may, counting those of this request.
@@ -39,12 +40,11 @@ impl Seek<'_> {
         let mut takes: Vec<Take> = Vec::new();
         let mut tried: Vec<Cidr> = Vec::new();
         for pool in group {
-            let mut candidates = self.candidates(pool);
             while taken(&takes) < count {
                 if let Some(shortage) = claims.shortage(self.facts.config.auto_allocate_blocks) {
                     return Ok((takes, shortage));
                 }
-                let free = self.next_free(lookup, pool, &mut candidates, &tried)?;
+                let free = self.next_free(lookup, pool, &tried)?;
                 let Some(cidr) = free else { break };
                 tried.push(cidr);
                 let missing = count - taken(&takes);
@@ -62,34 +62,36 @@ impl Seek<'_> {
         &self,
         lookup: &Lookup<'_>,
         pool: &Pool,
-        candidates: &mut Candidates,
         tried: &[Cidr],
     ) -> Planned<Option<Cidr>> {
-        match self.next_candidate(lookup, pool, candidates)? {
+        match self.next_candidate(lookup, pool, tried)? {
             Some(cidr) => Ok(Some(cidr)),
             None => self.free_among_many(lookup, pool, tried),
         }
     }
 
-    /// Returns the next of the first blocks in the host's order that does not exist.
+    /// Returns one of the first blocks in the host's order that does not exist and was not tried.
     fn next_candidate(
         &self,
         lookup: &Lookup<'_>,
         pool: &Pool,
-        candidates: &mut Candidates,
+        tried: &[Cidr],
     ) -> Planned<Option<Cidr>> {
-        while candidates.walked() < CANDIDATES_AT_ONCE {
-            let Some(cidr) = candidates.next(&self.facts.reserved) else { break };
-            if candidates.walked() == 1 {
-                let first = self.candidates(pool).ahead(&self.facts.reserved);
-                expect_absent(lookup, &first);
-                lookup.require(first.into_iter().map(candidate))?;
+        let first = self.candidates(pool).ahead(&self.facts.reserved);
+        expect_absent(lookup, &first);
+        lookup.require(first.iter().copied().map(candidate))?;
+        let spread = Spread::of(lookup, self.owner);
+        let mut free = Vec::new();
+        for cidr in first.into_iter().filter(|cidr| !tried.contains(cidr)) {
+            // Whether a block exists is asked no oftener than needed: of what is remembered, each look is checked.
+            if free.len() == spread.breadth() {
+                break;
             }
             if !lookup.exists(&key::block(&cidr))? {
-                return Ok(Some(cidr));
+                free.push(cidr);
             }
         }
-        Ok(None)
+        Ok(free.get(spread.first_of(free.len())).copied())
     }
 
     /// Claims a block that does not exist and takes up to `count` addresses from it; `None` where none of them may be given.

@@ -6,6 +6,7 @@ mod claim;
 mod narrow;
 mod own;
 mod shortage;
+mod spread;
 mod survey;
 
 pub use shortage::Shortage;

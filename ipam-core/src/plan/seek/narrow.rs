@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use super::super::Planned;
 use super::Seek;
 use super::candidates::{CANDIDATES_AT_ONCE, candidate};
+use super::spread::Spread;
 
 /// A run that is this short is listed.
 const LISTED_MAX: u64 = 256;
@@ -103,7 +104,7 @@ impl Narrow<'_, '_> {
         Ok(None)
     }
 
-    /// Lists a run, and returns the first free block of it in the host's order.
+    /// Lists a run, and returns one of the first free blocks of it in the host's order.
     fn in_list(&self, run: &Ranks<u64>) -> Planned<Option<Cidr>> {
         let Some(range) = self.keys(run) else { return Ok(None) };
         let taken = self.lookup.peek_keys(&range)?;
@@ -112,9 +113,11 @@ impl Narrow<'_, '_> {
                 && !self.tried.contains(cidr)
                 && taken.binary_search(&key::block(cidr).as_str()).is_err()
         };
-        let place = self.seek.candidates(self.pool).places();
         let blocks = run.clone().filter_map(|rank| self.order.block(rank));
-        Ok(blocks.filter(is_free).min_by_key(place))
+        let mut free: Vec<Cidr> = blocks.filter(is_free).collect();
+        free.sort_by_key(self.seek.candidates(self.pool).places());
+        let spread = Spread::of(self.lookup, self.seek.owner);
+        Ok(free.get(spread.first_of(free.len())).copied())
     }
 
     /// Returns the keys of the blocks of a run.

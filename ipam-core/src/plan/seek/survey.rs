@@ -11,6 +11,7 @@ use crate::pool::Pool;
 
 use super::super::{Halt, Note, Planned};
 use super::own::is_confirmed;
+use super::spread::Spread;
 use super::{How, Seek, Take, taken};
 
 /// How many addresses the blocks of one page have.
@@ -68,6 +69,11 @@ impl Seek<'_> {
             let of_pool = |keys: Vec<Key>| keys.into_iter().map(|key| (pool.clone(), key));
             survey.idle.extend(of_pool(waypoint.better));
             survey.roomy.extend(of_pool(waypoint.good));
+        }
+        let spread = Spread::of(lookup, self.owner);
+        for blocks in [&mut survey.idle, &mut survey.roomy] {
+            let first = spread.first_of(blocks.len());
+            blocks.rotate_left(first);
         }
         Ok(Err(survey))
     }
