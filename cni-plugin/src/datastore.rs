@@ -12,6 +12,7 @@ use ipam_etcd::settings::{
 use serde_json::Value;
 use tracing::warn;
 
+use crate::mode::Mode;
 use crate::protocol::{CniError, Code, Object};
 
 /// What the configuration may say on stdin.
@@ -45,6 +46,7 @@ pub(crate) struct Places<'a> {
     pub(crate) file_path: &'a PathBuf,
     /// Whether the environment is asked too, after all others.
     pub(crate) with_environment: bool,
+    pub(crate) mode: Mode,
 }
 
 impl Places<'_> {
@@ -59,8 +61,10 @@ impl Places<'_> {
     }
 
     fn merged(&self) -> Result<Merged, CniError> {
-        for object in [self.ipam, self.top] {
-            refuse_guarded(object)?;
+        if self.mode == Mode::Standalone {
+            for object in [self.ipam, self.top] {
+                refuse_guarded(object)?;
+            }
         }
         let in_file = |setting| Origin::ConfigFile(setting, self.file_path.clone());
         let mut file = layer(self.file, &OPEN, in_file)?;
@@ -71,7 +75,19 @@ impl Places<'_> {
             file,
         ];
         if self.with_environment {
-            layers.push(environment().map_err(|error| refused(&error))?);
+            let environment = environment().map_err(|error| refused(&error))?;
+            if self.mode == Mode::Calico {
+                // Calico's plugins copy their configuration to variables without this prefix, so one with it is stronger.
+                layers.insert(
+                    0,
+                    environment
+                        .iter()
+                        .filter(|g| g.origin.is_calicos_variable())
+                        .cloned()
+                        .collect(),
+                );
+            }
+            layers.push(environment);
         }
         Ok(Merged::of(layers))
     }
@@ -141,6 +157,7 @@ mod tests {
             file: &file,
             file_path: &PathBuf::from("/f"),
             with_environment: false,
+            mode: Mode::Standalone,
         };
         match places.decide() {
             Ok(StoreSettings::Etcd(etcd)) => {

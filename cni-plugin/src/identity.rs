@@ -7,7 +7,10 @@ use std::path::Path;
 
 use ipam_core::model::{HandleId, Timestamp};
 use ipam_core::pool::Tenant;
+use tracing::warn;
 
+use crate::mode::Mode;
+pub(crate) use crate::protocol::judge_namespace;
 use crate::protocol::{Arguments, Call, CniError, Code};
 use crate::settings::Fields;
 
@@ -44,7 +47,16 @@ fn from_file(fields: &Fields) -> Result<Option<String>, CniError> {
     let bad = |why: &str| {
         CniError::new(Code::Node, format!("nodename_file {} {why}; set nodename", path.display()))
     };
+    let is_lenient = fields.mode() == Mode::Calico;
     match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() && is_lenient => {
+            warn!(path = %path.display(), "nodename_file is blank, asking the next source");
+            Ok(None)
+        }
+        Err(error) if is_lenient => {
+            warn!(path = %path.display(), %error, "nodename_file cannot be read, asking the next source");
+            Ok(None)
+        }
         Ok(text) if text.trim().is_empty() => Err(bad("is blank")),
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(None),
@@ -64,10 +76,20 @@ pub(crate) fn container_handle(network: &str, call: &Call) -> Result<HandleId, C
         .map_err(|error| CniError::from_chain(Code::Environment, &error))
 }
 
+/// Returns the handle that Calico 2 gave a container, `None` where it cannot have given one.
+pub(crate) fn calico_2_handle(call: &Call) -> Option<HandleId> {
+    let pod = call.arguments.pod_namespace.as_ref().zip(call.arguments.pod_name.as_ref());
+    let text = match pod {
+        Some((namespace, pod)) => format!("{namespace}.{pod}"),
+        None => call.container_id.clone(),
+    };
+    HandleId::new(text).ok()
+}
+
 /// Returns in whose name addresses are asked for: the pod's namespace, else the network.
 pub(crate) fn tenant(network: &str, arguments: &Arguments) -> Tenant {
     match (&arguments.pod_namespace, &arguments.pod_name) {
-        (Some(namespace), Some(_)) => Tenant::Namespace(namespace.clone()),
+        (Some(namespace), Some(_)) if !namespace.is_empty() => Tenant::Namespace(namespace.clone()),
         _ => Tenant::Network(network.to_owned()),
     }
 }
@@ -90,19 +112,30 @@ pub(crate) fn attributes(
     now: Timestamp,
 ) -> BTreeMap<String, String> {
     let arguments = &call.arguments;
-    let mut attributes = attachment(network, call);
-    attributes.extend(
-        [
-            ("node", node.to_owned()),
-            ("timestamp", now.to_go_text()),
-            ("writer", concat!("ringfence ", env!("CARGO_PKG_VERSION")).to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    if let Tenant::Namespace(namespace) = tenant(network, arguments) {
-        attributes.insert("namespace".to_owned(), namespace);
-        attributes.extend(arguments.pod_name.clone().map(|name| ("pod".to_owned(), name)));
+    let mut attributes = calicos_attributes(network, node, call, now);
+    attributes.extend(attachment(network, call));
+    let writer = concat!("ringfence ", env!("CARGO_PKG_VERSION"));
+    attributes.insert("writer".to_owned(), writer.to_owned());
+    if let Tenant::Namespace(_) = tenant(network, arguments) {
         attributes.extend(arguments.pod_uid.clone().map(|uid| ("pod-uid".to_owned(), uid)));
+    }
+    attributes
+}
+
+/// Returns what stock Calico stores with each address.
+pub(crate) fn calicos_attributes(
+    network: &str,
+    node: &str,
+    call: &Call,
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::from([
+        ("node".to_owned(), node.to_owned()),
+        ("timestamp".to_owned(), now.to_go_text()),
+    ]);
+    if let Tenant::Namespace(namespace) = tenant(network, &call.arguments) {
+        attributes.insert("namespace".to_owned(), namespace);
+        attributes.extend(call.arguments.pod_name.clone().map(|name| ("pod".to_owned(), name)));
     }
     attributes
 }

@@ -5,10 +5,12 @@
 
 mod addresses;
 mod annotations;
+mod calico_words;
 mod command;
 mod datastore;
 mod identity;
 mod lock;
+mod mode;
 mod protocol;
 mod refusal_code;
 mod settings;

@@ -3,14 +3,26 @@
 use ipam_core::refusal::Refusal;
 use ipam_etcd::{DriveError, StoreError};
 
+use crate::calico_words;
+use crate::mode::Mode;
 use crate::protocol::{CniError, Code};
 
-/// Turns what a store or a plan says into an error of the protocol.
-pub(crate) fn from_drive(error: &DriveError) -> CniError {
-    match error {
-        DriveError::Refused(refusal) => CniError::from_chain(of_refusal(refusal), refusal.as_ref()),
-        DriveError::Store(error) => from_store(error),
-        DriveError::Exhausted { .. } => CniError::from_chain(Code::TryAgain, error),
+/// Turns what a store or a plan says into an error of the protocol; below Calico's main plugin with its words as well.
+pub(crate) fn from_drive(error: &DriveError, mode: Mode) -> CniError {
+    let (error, words) = match error {
+        DriveError::Refused(refusal) => (
+            CniError::from_chain(of_refusal(refusal), refusal.as_ref()),
+            calico_words::of_refusal(refusal),
+        ),
+        DriveError::Store(error) => (from_store(error), None),
+        DriveError::Exhausted { .. } => (
+            CniError::from_chain(Code::TryAgain, error),
+            Some(calico_words::TOO_MANY_CONFLICTS.to_owned()),
+        ),
+    };
+    match words.filter(|_| mode == Mode::Calico) {
+        Some(words) => error.in_other_words(&words),
+        None => error,
     }
 }
 

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use crate::datastore::{GUARDED_FIELDS, Places};
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
+use crate::mode::Mode;
 use crate::protocol::{CniError, Code, Netconf, Object, Route};
 use crate::spelling::near_miss;
 
@@ -73,6 +74,7 @@ pub(crate) struct Fields {
     top: Object,
     file: Object,
     file_path: PathBuf,
+    mode: Mode,
 }
 
 /// The length of the prefix that an address is returned with.
@@ -103,8 +105,6 @@ pub(crate) struct AddSettings {
 impl Fields {
     /// Collects the fields of stdin and of the file beside it.
     pub(crate) fn collect(netconf: &Netconf) -> Result<Self, CniError> {
-        refuse_misspelt(&netconf.ipam)?;
-        refuse_misspelt_at_top(&netconf.top)?;
         let (file_path, must_exist) = match netconf.ipam.get("config_file") {
             Some(Value::String(path)) if Path::new(path).is_absolute() => (path.as_str(), true),
             Some(_) => {
@@ -114,10 +114,64 @@ impl Fields {
         };
         let file_path = PathBuf::from(file_path);
         let file = read_file(&file_path, must_exist)?;
-        let (ipam, top) = (netconf.ipam.clone(), netconf.top.clone());
-        let fields = Self { ipam, top, file, file_path };
-        fields.refuse_other_modes(&netconf.upper_type)?;
-        Ok(fields)
+        let mode = Mode::of([&netconf.ipam, &file], &netconf.upper_type)?;
+        let (ipam, top) = match mode {
+            Mode::Calico => (in_known_case(&netconf.ipam), in_known_case(&netconf.top)),
+            Mode::Standalone => {
+                refuse_misspelt(&netconf.ipam)?;
+                refuse_misspelt_at_top(&netconf.top)?;
+                (netconf.ipam.clone(), netconf.top.clone())
+            }
+        };
+        Ok(Self { ipam, top, file, file_path, mode })
+    }
+
+    /// Says whose rules hold.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Reads which families `calico-ipam` would give: to it, a text is true or false only by its exact letters.
+    pub(crate) fn calicos_families(&self) -> Result<Vec<Family>, CniError> {
+        let text = |name: &'static str| match self.own(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => {
+                if !matches!(text.as_str(), "true" | "false") {
+                    warn!(
+                        field = name,
+                        value = text,
+                        "neither \"true\" nor \"false\": the default holds"
+                    );
+                }
+                Ok(Some(text.as_str()))
+            }
+            Some(_) => {
+                let error = CniError::field(name, "must be a string, \"true\" or \"false\"");
+                Err(error.in_other_words("failed to load netconf"))
+            }
+        };
+        let (v4, v6) = (text("assign_ipv4")?, text("assign_ipv6")?);
+        let families = [(Family::V4, v4 != Some("false")), (Family::V6, v6 == Some("true"))];
+        Ok(families.into_iter().filter_map(|(family, is_on)| is_on.then_some(family)).collect())
+    }
+
+    /// Reads the pools of a family as `calico-ipam` does: an empty list says nothing, so that any automatic pool will do.
+    pub(crate) fn calicos_pools(&self, family: Family) -> Result<Option<PoolList>, CniError> {
+        let name = match family {
+            Family::V4 => "ipv4_pools",
+            Family::V6 => "ipv6_pools",
+        };
+        match self.own(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) if list.is_empty() => {
+                warn!(
+                    field = name,
+                    "the list is empty, so any automatic pool will do; bind the namespace to forbid that"
+                );
+                Ok(None)
+            }
+            Some(_) => self.pools(name),
+        }
     }
 
     /// Tells of fields that nobody knows; they may be meant for a later version.
@@ -136,7 +190,8 @@ impl Fields {
             top: &self.top,
             file: &self.file,
             file_path: &self.file_path,
-            with_environment: self.flag("env", false)?,
+            with_environment: self.flag("env", self.mode == Mode::Calico)?,
+            mode: self.mode,
         };
         places.decide()
     }
@@ -206,22 +261,6 @@ impl Fields {
 
     fn own(&self, name: &str) -> Option<&Value> {
         self.ipam.get(name).or_else(|| self.file.get(name))
-    }
-
-    fn refuse_other_modes(&self, upper_type: &str) -> Result<(), CniError> {
-        let mode = match self.own("mode") {
-            None => "auto",
-            Some(Value::String(mode)) => mode,
-            Some(_) => return Err(CniError::field("mode", "must be a text")),
-        };
-        match (mode, upper_type) {
-            ("auto", "calico") | ("calico", _) => Err(CniError::new(
-                Code::Unsupported,
-                "mode \"calico\", below Calico's main plugin, is not supported by this version; use another main plugin",
-            )),
-            ("auto" | "standalone", _) => Ok(()),
-            _ => Err(CniError::field("mode", "must be \"auto\" or \"standalone\"")),
-        }
     }
 
     fn families(&self) -> Result<Vec<Family>, CniError> {
@@ -411,7 +450,7 @@ fn parse_route(value: &Value) -> Result<Route, CniError> {
             CniError::new(Code::Config, format!("routes[].gw is {gw}; it must be an address"))
         })?),
     };
-    Ok(Route { destination, gateway })
+    Ok(Route { destination: network, gateway })
 }
 
 /// Reads the file with fields that stdin lacks; one that others may write could redirect allocations.
@@ -444,6 +483,16 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Object, CniError> {
         Ok(_) => Err(bad("it is not a JSON object".to_owned())),
         Err(error) => Err(bad(error.to_string())),
     }
+}
+
+/// Returns the fields under the names that are known here: as Go reads JSON, case does not matter.
+fn in_known_case(object: &Object) -> Object {
+    let known = OWN_FIELDS.iter().chain(&SHARED_FIELDS);
+    let name = |given: &String| {
+        let same = known.clone().find(|known| known.eq_ignore_ascii_case(given));
+        same.map_or_else(|| given.clone(), |known| (*known).to_owned())
+    };
+    object.iter().map(|(given, value)| (name(given), value.clone())).collect()
 }
 
 /// Refuses `Ipv4_Pools` and `ipv4pools`: silently passed over they would mean any pool.

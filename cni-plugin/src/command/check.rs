@@ -1,8 +1,11 @@
 //! CHECK: whether an interface still holds what it was given.
 
+use std::collections::BTreeMap;
+
 use ipam_core::plan::{Mismatch, Verify};
 
 use crate::identity;
+use crate::mode::Mode;
 use crate::protocol::{Call, CniError, Code, Netconf, PrevResult};
 use crate::settings::Fields;
 
@@ -25,11 +28,13 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
             "prevResult is missing, which CHECK compares with",
         ));
     };
-    let request = Verify {
-        handle: identity::handle(&netconf.name, call)?,
-        attributes: identity::attachment(&netconf.name, call),
-        addresses: PrevResult::parse(prev_result)?,
+    let (handle, attributes) = match fields.mode() {
+        Mode::Calico => (identity::container_handle(&netconf.name, call)?, BTreeMap::new()),
+        Mode::Standalone => {
+            (identity::handle(&netconf.name, call)?, identity::attachment(&netconf.name, call))
+        }
     };
+    let request = Verify { handle, attributes, addresses: PrevResult::parse(prev_result)? };
     match Session::open(&fields)?.drive(&request, now()).await? {
         None => Ok(Answer::nothing()),
         Some(mismatch) => Err(error(&mismatch)),

@@ -4,6 +4,7 @@ use ipam_core::plan::{HandleTarget, Release};
 use tracing::info;
 
 use crate::identity;
+use crate::mode::Mode;
 use crate::protocol::{Call, CniError, Netconf};
 use crate::settings::Fields;
 
@@ -13,17 +14,13 @@ use super::{Answer, Session, now, start_logging};
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
     start_logging(&fields)?;
-    let whose = identity::attachment(&netconf.name, call);
-    let of_container = HandleTarget {
-        whose: whose.clone(),
-        with: Some("interface"),
-        ..HandleTarget::all(identity::container_handle(&netconf.name, call)?)
+    let targets = match fields.mode() {
+        Mode::Calico => of_container(call, netconf)?,
+        Mode::Standalone => of_interface(call, netconf)?,
     };
-    let of_interface =
-        HandleTarget { whose, ..HandleTarget::all(identity::handle(&netconf.name, call)?) };
     // Without a name of the node it only takes longer.
     let host = identity::node_name(&fields).ok();
-    let request = Release { targets: vec![of_interface, of_container], host };
+    let request = Release { targets, host };
     let released = Session::open(&fields)?.drive_in_turn(&request, now()).await?;
     for ip in released {
         info!(
@@ -35,4 +32,24 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
         );
     }
     Ok(Answer::nothing())
+}
+
+/// Names what one interface holds, also where another writer has stored it under the name of the container.
+fn of_interface(call: &Call, netconf: &Netconf) -> Result<Vec<HandleTarget>, CniError> {
+    let whose = identity::attachment(&netconf.name, call);
+    let of_container = HandleTarget {
+        whose: whose.clone(),
+        with: Some("interface"),
+        ..HandleTarget::all(identity::container_handle(&netconf.name, call)?)
+    };
+    let of_interface =
+        HandleTarget { whose, ..HandleTarget::all(identity::handle(&netconf.name, call)?) };
+    Ok(vec![of_interface, of_container])
+}
+
+/// Names what a container holds, also under the name that Calico 2 gave it.
+fn of_container(call: &Call, netconf: &Netconf) -> Result<Vec<HandleTarget>, CniError> {
+    let mut handles = vec![identity::container_handle(&netconf.name, call)?];
+    handles.extend(identity::calico_2_handle(call));
+    Ok(handles.into_iter().map(HandleTarget::all).collect())
 }

@@ -8,8 +8,8 @@ mod session;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ipam_core::model::{HandleId, Timestamp};
-use ipam_core::plan::{HandleTarget, Release};
+use ipam_core::model::Timestamp;
+use ipam_core::plan::ReleaseAddresses;
 use ipam_etcd::{AnyStore, drive, is_ours};
 use tracing::error;
 use tracing_subscriber::filter::filter_fn;
@@ -29,7 +29,7 @@ const UNDO_MS_MAX: u64 = 10_000;
 #[derive(Debug)]
 pub struct Answer {
     text: String,
-    undo: Option<(AnyStore, HandleId)>,
+    undo: Option<(AnyStore, ReleaseAddresses)>,
 }
 
 impl Answer {
@@ -49,13 +49,13 @@ impl Answer {
 
     /// Releases what was allocated for an answer that could not be delivered.
     pub async fn undo(self) {
-        let Some((store, handle)) = self.undo else {
+        let Some((store, request)) = self.undo else {
             return;
         };
-        let request = Release { targets: vec![HandleTarget::all(handle.clone())], host: None };
         let deadline = Duration::from_millis(UNDO_MS_MAX);
         if let Err(failure) = drive(&store, &request, now(), deadline).await {
-            error!(%handle, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
+            let addresses: Vec<_> = request.targets.iter().map(|target| target.ip).collect();
+            error!(?addresses, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
     let call = Call { container_id: "c".to_owned(), ifname: ifname.to_owned(), arguments };
     let netconf = Netconf::parse(&read_stdin(stdin)?)?;
     let fields = Fields::collect(&netconf)?;
-    add::request(&call, &netconf, &fields, now())?;
+    add::judge(&call, &netconf, &fields, now())?;
     fields.store()?;
     fields.timeout()?;
     fields.lock()?;

@@ -10,6 +10,7 @@ use ipam_etcd::{AnyStore, Memory, NodeCache, StoreSettings, drive, drive_from};
 use tracing::debug;
 
 use crate::lock::HostLock;
+use crate::mode::Mode;
 use crate::protocol::CniError;
 use crate::refusal_code::{from_drive, from_store};
 use crate::settings::Fields;
@@ -21,6 +22,7 @@ pub(super) struct Session {
     lock_wait: Duration,
     /// What this node remembers of the cluster; a file on this machine is as fast without.
     cache: Option<NodeCache>,
+    mode: Mode,
 }
 
 impl Session {
@@ -35,7 +37,14 @@ impl Session {
         let store = AnyStore::open(&settings, Create::Never, timeout, cache.as_ref())
             .map_err(|error| from_store(&error))?;
         let (lock_file, lock_wait) = fields.lock()?;
-        Ok(Self { store, ends, lock_file, lock_wait: lock_wait.min(timeout / 2), cache })
+        Ok(Self {
+            store,
+            ends,
+            lock_file,
+            lock_wait: lock_wait.min(timeout / 2),
+            cache,
+            mode: fields.mode(),
+        })
     }
 
     pub(super) fn into_store(self) -> AnyStore {
@@ -56,7 +65,7 @@ impl Session {
         debug!(held = lock.is_held(), remembers = recollection.is_some(), "taking a turn");
         let driven = drive_from(&self.store, request, recollection, now, self.left()).await;
         self.remember_token();
-        let driven = driven.map_err(|error| from_drive(&error))?;
+        let driven = driven.map_err(|error| from_drive(&error, self.mode))?;
         debug!(
             round_trips = driven.round_trips,
             conflicts = driven.conflicts,
@@ -81,7 +90,7 @@ impl Session {
     ) -> Result<R::Reply, CniError> {
         let driven = drive(&self.store, request, now, self.left()).await;
         self.remember_token();
-        Ok(driven.map_err(|error| from_drive(&error))?.reply)
+        Ok(driven.map_err(|error| from_drive(&error, self.mode))?.reply)
     }
 
     fn left(&self) -> Duration {

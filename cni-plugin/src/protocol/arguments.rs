@@ -17,13 +17,16 @@ pub(crate) struct Arguments {
     pub(crate) ip: Option<String>,
     pub(crate) ipv4_pools: Option<String>,
     pub(crate) ipv6_pools: Option<String>,
+    /// The names that are not understood.
+    pub(crate) unknown: Vec<String>,
 }
+
+const NAMESPACE: &str = "K8S_POD_NAMESPACE of CNI_ARGS";
 
 impl Arguments {
     /// Reads `name=value` pairs divided by semicolons; of a name that comes twice the last counts.
     pub(crate) fn parse(text: &str) -> Result<Self, CniError> {
         let mut arguments = Self::default();
-        let mut unknown = None;
         let mut ignore_unknown = false;
         for pair in text.split(';').filter(|pair| !pair.is_empty()) {
             let Some((name, value)) =
@@ -45,33 +48,41 @@ impl Arguments {
                 "IP" => arguments.ip = value_of(),
                 "IPV4_POOLS" => arguments.ipv4_pools = value_of(),
                 "IPV6_POOLS" => arguments.ipv6_pools = value_of(),
-                _ => {
-                    refuse_misspelt(name)?;
-                    unknown = Some(name);
-                }
+                _ => arguments.unknown.push(name.to_owned()),
             }
         }
-        match unknown {
+        match arguments.unknown.last() {
             Some(name) if !ignore_unknown => {
+                arguments.refuse_misspelt()?;
                 Err(invalid("CNI_ARGS", name, "must be a known name, or come with IgnoreUnknown=1"))
             }
-            _ => arguments.whole(),
+            _ => Ok(arguments),
         }
     }
 
-    /// Refuses half an identity, and one that cannot be: neither may switch off what holds for its namespace.
-    fn whole(self) -> Result<Self, CniError> {
-        let Some(namespace) = self.pod_namespace.as_deref() else { return Ok(self) };
-        let thing = "K8S_POD_NAMESPACE of CNI_ARGS";
-        if namespace.contains('.') || !is_resource_name(namespace) {
-            let rule = "must consist of lower-case letters, digits and '-', and start and end with a letter or digit";
-            return Err(invalid(thing, namespace, rule));
-        }
+    /// Refuses slips of the pen, half an identity, and one that cannot be: none may switch off what holds for a namespace.
+    pub(crate) fn judge(&self) -> Result<(), CniError> {
+        self.refuse_misspelt()?;
+        let Some(namespace) = self.pod_namespace.as_deref() else { return Ok(()) };
+        judge_namespace(namespace)?;
         if self.pod_name.is_none() {
-            return Err(invalid(thing, namespace, "must come with K8S_POD_NAME"));
+            return Err(invalid(NAMESPACE, namespace, "must come with K8S_POD_NAME"));
         }
-        Ok(self)
+        Ok(())
     }
+
+    fn refuse_misspelt(&self) -> Result<(), CniError> {
+        self.unknown.iter().try_for_each(|name| refuse_misspelt(name))
+    }
+}
+
+/// Refuses a name that no namespace can have.
+pub(crate) fn judge_namespace(namespace: &str) -> Result<(), CniError> {
+    if namespace.contains('.') || !is_resource_name(namespace) {
+        let rule = "must consist of lower-case letters, digits and '-', and start and end with a letter or digit";
+        return Err(invalid(NAMESPACE, namespace, rule));
+    }
+    Ok(())
 }
 
 /// Refuses a slip of the pen although unknown names are to be ignored: it could be about pools.
@@ -121,7 +132,8 @@ mod tests {
             ("K8S_POD_NAMESPACE=;K8S_POD_NAME=web", "K8S_POD_NAMESPACE"),
             ("K8S_POD_NAMESPACE=FIN;K8S_POD_NAME=web", "\"FIN\""),
         ] {
-            let error = Arguments::parse(text).expect_err(text);
+            let judged = Arguments::parse(text).and_then(|arguments| arguments.judge());
+            let error = judged.expect_err(text);
             assert_eq!(error.code, super::super::Code::Environment, "{text}");
             assert!(error.message.contains(says), "{text}: {}", error.message);
         }

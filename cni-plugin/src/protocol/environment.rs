@@ -67,8 +67,10 @@ impl Call {
             return Err(invalid("CNI_NETNS", "", "must name the network namespace"));
         }
         let arguments = match command {
-            // What the arguments say does not matter for giving back what a container holds.
-            Command::Del => Arguments::default(),
+            // For giving back what a container holds it does not matter whether the arguments can be read.
+            Command::Del => {
+                read("CNI_ARGS").and_then(|text| Arguments::parse(&text)).unwrap_or_default()
+            }
             Command::Add | Command::Check | Command::Version => {
                 Arguments::parse(&read("CNI_ARGS")?)?
             }

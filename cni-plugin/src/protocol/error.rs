@@ -124,6 +124,12 @@ impl CniError {
         self
     }
 
+    /// Adds how others say the same.
+    pub(crate) fn in_other_words(mut self, words: &str) -> Self {
+        self.message = format!("{} ({words})", self.message);
+        self
+    }
+
     /// Speaks the version of the configuration from here on.
     pub(crate) fn in_version(mut self, version: Version) -> Self {
         self.version.get_or_insert(version);

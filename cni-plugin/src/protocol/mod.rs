@@ -7,7 +7,7 @@ mod netconf;
 mod result;
 mod version;
 
-pub(crate) use arguments::Arguments;
+pub(crate) use arguments::{Arguments, judge_namespace};
 pub(crate) use environment::{Call, Command};
 pub use error::{CniError, Code};
 pub(crate) use netconf::{Netconf, Object, read_stdin};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipam_core::ip::{Cidr, Family};
+use ipam_core::ip::Family;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +23,8 @@ pub(crate) type Address = (IpNetwork, Option<IpAddr>);
 /// A route that the upper plugin is to add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
-    pub(crate) destination: Cidr,
+    /// Where to. Only what `calico-ipam` prints has bits set behind the prefix, and only Calico's main plugin takes that.
+    pub(crate) destination: IpNetwork,
     pub(crate) gateway: Option<IpAddr>,
 }
 
@@ -31,6 +32,7 @@ pub(crate) struct Route {
 struct Wire<'a> {
     #[serde(rename = "cniVersion")]
     cni_version: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     ips: Vec<WireAddress>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     routes: Vec<WireRoute>,
@@ -119,7 +121,7 @@ mod tests {
                 ("fd00::7/64".parse().unwrap(), None),
             ],
             routes: vec![Route {
-                destination: Cidr::parse("0.0.0.0/0").unwrap(),
+                destination: "0.0.0.0/0".parse().unwrap(),
                 gateway: Some("10.0.0.1".parse().unwrap()),
             }],
             dns: None,

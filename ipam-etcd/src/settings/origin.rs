@@ -34,6 +34,12 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Says whether it is a variable with Calico's prefix.
+    #[must_use]
+    pub fn is_calicos_variable(&self) -> bool {
+        matches!(self, Self::Variable(name) if name.starts_with(CALICOS_PREFIX))
+    }
+
     /// Returns what another setting is called at this place.
     #[must_use]
     pub fn name_of(&self, setting: Setting) -> String {

@@ -29,4 +29,4 @@ pub use proxy::{Counts, Fault, Moment, Proxy};
 pub use server::Etcd;
 pub use shared::Shared;
 pub use version::Version;
-pub use world::EtcdWorld;
+pub use world::{EtcdWorld, block_on};

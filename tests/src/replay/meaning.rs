@@ -103,6 +103,11 @@ pub fn is_same(message: &str, failure: &Failure) -> bool {
     }
 }
 
+/// Returns the words of a recorded message that tell its meaning.
+pub(super) fn part_of(message: &str) -> Option<&'static str> {
+    TABLE.iter().map(|(part, _)| *part).find(|part| message.contains(part))
+}
+
 fn unassigned(refusal: Option<&Refusal>) -> Option<Unassigned> {
     match refusal {
         Some(Refusal::AddressUnassigned { why, .. }) => Some(*why),

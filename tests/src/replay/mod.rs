@@ -9,6 +9,7 @@ mod compare;
 mod library;
 mod meaning;
 mod normal;
+mod plugin;
 mod recording;
 mod run;
 
@@ -19,5 +20,6 @@ pub(crate) use compare::{Keys, Runs, equal};
 pub use library::{INTENDED, Intended, LibraryRecording, LibraryStep, Replayed, replay_library};
 pub use meaning::{Failure, is_same};
 pub use normal::Normaliser;
+pub use plugin::{Place, prints_the_same, replay_through_plugin};
 pub use recording::{Put, Recording, RecordingError, Step};
 pub use run::{Mismatch, ReplayError, Summary, replay, replay_moving};

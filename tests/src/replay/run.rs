@@ -109,7 +109,9 @@ impl<S: Store> Replay<'_, S> {
     ) -> Result<Result<(), Difference>, ReplayError> {
         let call = match Call::read(step, now) {
             Ok(None) => {
-                self.load(step).await?;
+                load(self.store, step).await?;
+                self.runs.note(step);
+                self.summary.loaded += 1;
                 return Ok(Ok(()));
             }
             Ok(Some(call)) => Ok(call),
@@ -141,24 +143,6 @@ impl<S: Store> Replay<'_, S> {
         self.runs.changes(step, before, after)
     }
 
-    /// Takes over what a step of another program changed.
-    async fn load(&mut self, step: &Step) -> Result<(), StoreError> {
-        let put = |Put { key, value, .. }: &Put| {
-            let value = value.clone().into_bytes();
-            Op::Put { key: key.clone(), value }
-        };
-        let delete = |key: &Key| Op::Delete { key: key.clone() };
-        let puts = step.put.iter().map(put);
-        let ops: Vec<Op> = puts.chain(step.deleted.iter().map(delete)).collect();
-        for then in ops.chunks(Txn::OPS_MAX) {
-            let txn = Txn { then: then.to_vec(), ..Txn::default() };
-            self.store.txn(&txn, DEADLINE).await?;
-        }
-        self.runs.note(step);
-        self.summary.loaded += 1;
-        Ok(())
-    }
-
     async fn carry_out(&self, call: Call, now: Timestamp) -> Result<Answer, ReplayError> {
         match call {
             Call::AddNothing => Ok(Ok(Vec::new())),
@@ -188,4 +172,20 @@ impl<S: Store> Replay<'_, S> {
         let kvs = reply.reads.into_iter().flat_map(|read| read.kvs);
         Ok(kvs.map(|kv| (kv.key.clone(), kv)).collect())
     }
+}
+
+/// Takes over what a step of another program changed.
+pub(super) async fn load<S: Store>(store: &S, step: &Step) -> Result<(), StoreError> {
+    let put = |Put { key, value, .. }: &Put| {
+        let value = value.clone().into_bytes();
+        Op::Put { key: key.clone(), value }
+    };
+    let delete = |key: &Key| Op::Delete { key: key.clone() };
+    let puts = step.put.iter().map(put);
+    let ops: Vec<Op> = puts.chain(step.deleted.iter().map(delete)).collect();
+    for then in ops.chunks(Txn::OPS_MAX) {
+        let txn = Txn { then: then.to_vec(), ..Txn::default() };
+        store.txn(&txn, DEADLINE).await?;
+    }
+    Ok(())
 }

@@ -77,13 +77,6 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("mode-unknown", 7, "mode must be", |world| {
         each(world, "mode", &[json!("fast"), json!(7)])
     }),
-    Row::new("mode-calico", 2, "mode \"calico\"", |world| {
-        let mut below_calico = conf(world, &json!({}));
-        below_calico["type"] = json!("calico");
-        let mut calls = every_command(&below_calico);
-        calls.extend(every_command(&conf(world, &json!({"mode": "calico"}))));
-        calls
-    }),
     Row::new("timeout-unreadable", 7, "timeout_ms must be a number of milliseconds", |world| {
         [json!(0), json!(-1), json!("1000"), json!(1.5)]
             .iter()

@@ -1,4 +1,4 @@
-//! ADD: addresses for an interface.
+//! ADD below any main plugin but Calico's: annotations are read here, and what is not understood is refused.
 
 use ipam_core::ip::Family;
 use ipam_core::model::Timestamp;
@@ -7,7 +7,7 @@ use ipam_core::plan::{
 };
 use ipam_core::pool::NamespaceLabels;
 use ipnetwork::IpNetwork;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::addresses::{Wanted, wanted};
 use crate::annotations::{Annotations, levels};
@@ -15,7 +15,8 @@ use crate::identity;
 use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route};
 use crate::settings::{AddSettings, Fields, Prefix};
 
-use super::{Answer, Session, now, start_logging};
+use super::super::{Answer, Session};
+use super::{answer, log};
 
 /// An ADD as it was asked for, with everything from outside judged.
 pub(super) struct Asked {
@@ -25,12 +26,14 @@ pub(super) struct Asked {
 }
 
 /// Gives addresses, or refuses and stores nothing.
-pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
-    let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
-    let now = now();
-    let Asked { request, settings, wanted } = request(call, netconf, &fields, now)?;
-    let session = Session::open(&fields)?;
+pub(super) async fn run(
+    call: &Call,
+    netconf: &Netconf,
+    fields: &Fields,
+    now: Timestamp,
+) -> Result<Answer, CniError> {
+    let Asked { request, settings, wanted } = request(call, netconf, fields, now)?;
+    let session = Session::open(fields)?;
     if wanted.iter().any(|wanted| wanted.prefix.is_some()) {
         // The prefix depends on the pool: it is judged before anything is stored.
         let plan = session.drive(&DryRun(request.clone()), now).await?;
@@ -39,8 +42,7 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     let assigned = session.drive_in_turn(&request, now).await?;
     log(call, netconf, &request.host, &assigned);
     let result = result(&assigned, &settings);
-    let undo = request.handle.filter(|_| !assigned.replayed).map(|id| (session.into_store(), id));
-    Ok(Answer { text: result.to_json(netconf.version), undo })
+    Ok(answer(&result, netconf, &request, &assigned, session))
 }
 
 /// Turns a call into a request.
@@ -50,6 +52,7 @@ pub(super) fn request(
     fields: &Fields,
     now: Timestamp,
 ) -> Result<Asked, CniError> {
+    call.arguments.judge()?;
     let settings = fields.add(&netconf.upper_type)?;
     let annotations = Annotations::read(netconf, &call.ifname)?;
     let wanted = wanted(netconf, call, &annotations, &settings)?;
@@ -136,29 +139,10 @@ fn result(assigned: &Assigned, settings: &AddSettings) -> AddResult {
 
 /// Gives a route the gateway of its family; a route of a family without an address goes.
 fn complete(route: &Route, addresses: &[Assignment]) -> Option<Route> {
-    let family = route.destination.family();
+    let family = Family::of(route.destination.ip());
     let Some(address) = addresses.iter().find(|address| Family::of(address.ip) == family) else {
         warn!(destination = %route.destination, "no {family} address was given, so the route is left out");
         return None;
     };
     Some(Route { destination: route.destination, gateway: route.gateway.or(address.gateway) })
-}
-
-/// Writes who got what, and why: one line.
-fn log(call: &Call, netconf: &Netconf, node: &str, assigned: &Assigned) {
-    for (address, decision) in assigned.addresses.iter().zip(&assigned.decisions) {
-        info!(
-            ip = %address.ip,
-            pool = address.pool,
-            because = decision.named_by,
-            network = netconf.name,
-            container = call.container_id,
-            interface = call.ifname,
-            node,
-            namespace = call.arguments.pod_namespace.as_deref().unwrap_or_default(),
-            pod = call.arguments.pod_name.as_deref().unwrap_or_default(),
-            replayed = assigned.replayed,
-            "assigned"
-        );
-    }
 }

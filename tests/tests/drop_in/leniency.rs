@@ -1,0 +1,86 @@
+//! What `calico-ipam` accepts is accepted, and what it cannot know holds all the same.
+
+use std::fs::OpenOptions;
+
+use ipam_core::model::Binding;
+use ipam_core::plan::Bind;
+use ipam_tests::plugin::Call;
+use serde_json::{Value, json};
+
+use super::Node;
+
+fn add(node: &Node, container: &str, ipam: &Value) -> Call {
+    Call::new("ADD", container, &node.calico(ipam)).pod("fin", "web")
+}
+
+#[test]
+fn fields_in_any_case_and_texts_that_are_no_flags_mean_what_they_mean_to_go() {
+    let node = Node::new();
+    for (container, ipam, prefix) in [
+        ("c1", json!({"IPV4_Pools": ["shared"]}), "10.30."),
+        ("c2", json!({"assign_ipv4": "False", "ipv4_pools": ["shared"]}), "10.30."),
+        ("c3", json!({"ipv4_pools": null, "colour": "red"}), "10."),
+        ("c4", json!({"ipv4_pools": []}), "10."),
+    ] {
+        let answer = add(&node, container, &ipam).run();
+        assert!(answer.success, "{ipam}: {:?}", answer.json);
+        assert!(answer.addresses()[0].starts_with(prefix), "{ipam}: {:?}", answer.json);
+    }
+    let nothing = add(&node, "c5", &json!({"assign_ipv4": "false"})).run();
+    assert!(nothing.success && nothing.addresses().is_empty(), "{:?}", nothing.json);
+    let boolean = add(&node, "c6", &json!({"assign_ipv4": true})).run();
+    assert_eq!(boolean.code(), Some(7), "{:?}", boolean.json);
+    assert!(boolean.message().contains("must be a string"), "{:?}", boolean.json);
+}
+
+#[test]
+fn half_an_identity_is_none() {
+    let node = Node::new();
+    let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;Ipv4_Pools=x";
+    let call = Call::new("ADD", "c1", &node.calico(&json!({}))).with("CNI_ARGS", args);
+    let answer = call.run();
+    assert!(answer.success, "{:?}", answer.json);
+    let hostile = "K8S_POD_NAMESPACE=../x;K8S_POD_NAME=web";
+    let call = Call::new("ADD", "c2", &node.calico(&json!({}))).with("CNI_ARGS", hostile);
+    assert_eq!(call.run().code(), Some(4));
+}
+
+/// To stock Calico the annotation `[]` means any pool, although the namespace is meant for one.
+#[test]
+fn a_required_binding_holds_below_the_main_plugin() {
+    let node = Node::new();
+    let binding: Binding =
+        serde_json::from_value(json!({"mode": "required", "ipv4Pools": ["shared"]})).unwrap();
+    node.world.drive(&Bind { tenant: "fin".to_owned(), binding }).unwrap();
+    let before = node.world.contents();
+    let named = add(&node, "c1", &json!({"ipv4_pools": ["legacy-fin"]})).run();
+    assert_eq!(named.code(), Some(104), "{:?}", named.json);
+    assert_eq!(node.world.contents(), before);
+    let any = add(&node, "c2", &json!({"ipv4_pools": []})).run();
+    assert!(any.addresses()[0].starts_with("10.30."), "{:?}", any.json);
+}
+
+#[test]
+fn a_variable_with_calicos_prefix_beats_the_configuration() {
+    let node = Node::new();
+    let call = add(&node, "c1", &json!({})).with("CALICO_ETCD_ENDPOINTS", "http://127.0.0.1:1");
+    let mut conf = node.calico(&json!({}));
+    conf["timeout_ms"] = json!(300);
+    let answer = call.raw(conf.to_string()).run();
+    assert_eq!(answer.code(), Some(11), "{:?}", answer.json);
+    let weaker = add(&node, "c1", &json!({})).with("ETCD_ENDPOINTS", "http://127.0.0.1:1").run();
+    assert!(weaker.success, "{:?}", weaker.json);
+}
+
+#[test]
+fn what_is_undone_is_what_this_call_has_taken() {
+    let node = Node::new();
+    let first = add(&node, "c1", &json!({})).run();
+    assert!(first.success, "{:?}", first.json);
+    let taken = node.world.taken();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = add(&node, "c1", &json!({})).start(full.into());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(node.world.taken(), taken, "the first address is still held");
+}
