@@ -147,8 +147,14 @@ impl Answer {
     /// Returns the addresses of a result, with the lengths of their prefixes.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
         let ips = self.json.get("ips").and_then(Value::as_array).cloned().unwrap_or_default();
-        ips.iter().filter_map(|ip| ip.get("address")?.as_str().map(str::to_owned)).collect()
+        let listed = ips.iter().filter_map(|ip| ip.get("address").and_then(text));
+        // Before version 0.3.0 each family had a place of its own.
+        let by_family = ["ip4", "ip6"].into_iter().filter_map(|family| {
+            self.json.get(family).and_then(|family| family.get("ip")).and_then(text)
+        });
+        listed.chain(by_family).collect()
     }
 }
 

@@ -56,7 +56,11 @@ impl Netconf {
         let Value::Object(top) = value else {
             return Err(undecodable("it is not an object"));
         };
-        let version = Version::parse(top.get("cniVersion").and_then(Value::as_str))?;
+        let version = match top.get("cniVersion") {
+            None | Some(Value::Null) => Version::parse(None),
+            Some(Value::String(text)) => Version::parse(Some(text)),
+            Some(other) => Version::parse(Some(&other.to_string())),
+        }?;
         Self::from_object(version, top).map_err(|error| error.in_version(version))
     }
 

@@ -40,6 +40,27 @@ struct Wire<'a> {
     dns: Option<Value>,
 }
 
+/// The shape of the first versions: at most one address of each family, with its routes.
+#[derive(Serialize)]
+struct WireByFamily<'a> {
+    #[serde(rename = "cniVersion")]
+    cni_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip4: Option<WireFamily>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip6: Option<WireFamily>,
+    dns: Value,
+}
+
+#[derive(Serialize)]
+struct WireFamily {
+    ip: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<WireRoute>,
+}
+
 #[derive(Serialize)]
 struct WireAddress {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,26 +80,59 @@ struct WireRoute {
 impl AddResult {
     /// Writes the result in the shape of a version.
     pub(crate) fn to_json(&self, version: Version) -> String {
+        if version.is_by_family() { self.by_family(version) } else { self.as_list(version) }
+    }
+
+    fn by_family(&self, version: Version) -> String {
+        let of = |family: Family| {
+            let is_of = |network: &IpNetwork| Family::of(network.ip()) == family;
+            let (network, gateway) = self.addresses.iter().find(|(network, _)| is_of(network))?;
+            let routes = self.routes.iter().filter(|route| is_of(&route.destination));
+            Some(WireFamily {
+                ip: network.to_string(),
+                gateway: *gateway,
+                routes: routes.map(WireRoute::of).collect(),
+            })
+        };
+        let wire = WireByFamily {
+            cni_version: version.text(),
+            ip4: of(Family::V4),
+            ip6: of(Family::V6),
+            dns: self.dns.clone().unwrap_or_else(no_dns),
+        };
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+
+    fn as_list(&self, version: Version) -> String {
         let address = |(network, gateway): &Address| WireAddress {
             version: version.tells_family().then(|| Family::of(network.ip()).number().to_string()),
             address: format!("{}/{}", network.ip(), network.prefix()),
             gateway: *gateway,
         };
-        let route =
-            |route: &Route| WireRoute { dst: route.destination.to_string(), gw: route.gateway };
         let dns = match (&self.dns, version.tells_family()) {
-            (None, true) => Some(Value::Object(serde_json::Map::new())),
+            (None, true) => Some(no_dns()),
             (dns, _) => dns.clone(),
         };
         let wire = Wire {
             cni_version: version.text(),
             ips: self.addresses.iter().map(address).collect(),
-            routes: self.routes.iter().map(route).collect(),
+            routes: self.routes.iter().map(WireRoute::of).collect(),
             dns,
         };
         // Text keys and plain values: there is nothing that could fail.
         serde_json::to_string(&wire).unwrap_or_default()
     }
+}
+
+impl WireRoute {
+    fn of(route: &Route) -> Self {
+        Self { dst: route.destination.to_string(), gw: route.gateway }
+    }
+}
+
+/// Before 1.0.0 a result always had this part.
+fn no_dns() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 /// The result of an earlier ADD, as CHECK is handed it.
@@ -126,6 +180,10 @@ mod tests {
             }],
             dns: None,
         };
+        assert_eq!(
+            result.to_json(Version::V0_2_0),
+            r#"{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.7/24","gateway":"10.0.0.1","routes":[{"dst":"0.0.0.0/0","gw":"10.0.0.1"}]},"ip6":{"ip":"fd00::7/64"},"dns":{}}"#
+        );
         assert_eq!(
             result.to_json(Version::V0_4_0),
             r#"{"cniVersion":"0.4.0","ips":[{"version":"4","address":"10.0.0.7/24","gateway":"10.0.0.1"},{"version":"6","address":"fd00::7/64"}],"routes":[{"dst":"0.0.0.0/0","gw":"10.0.0.1"}],"dns":{}}"#

@@ -133,7 +133,7 @@ impl Row {
         for name in self.names {
             demand(all.contains(name), format!("it does not name {name:?}"));
         }
-        let spoken = [json!("0.3.1"), json!("0.4.0"), json!("1.0.0")];
+        let spoken = ["0.1.0", "0.3.1", "0.4.0", "1.0.0"].map(Value::from);
         demand(spoken.contains(&answer.json["cniVersion"]), "no cniVersion".to_owned());
         demand(!answer.stderr.contains("panicked"), "it panicked".to_owned());
         let is_line =

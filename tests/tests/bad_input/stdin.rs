@@ -44,17 +44,18 @@ pub(crate) const ROWS: &[Row] = &[
     })
     .names(&["nested more than 64 deep"]),
     Row::new("unsupported-version", 1, "cniVersion \"", |world| {
-        let versions = ["9.9.9", "1.1.0", "0.2.0", "1.0", "1.0.0 ", "v1.0.0", ""];
+        let versions = ["9.9.9", "1.1.0", "0.5.0", "1.0", "1.0.0 ", "v1.0.0", ""];
         versions
             .iter()
             .flat_map(|version| changed(world, "cniVersion", Some(&json!(version))))
             .collect()
     })
-    .names(&["is not supported; supported: 0.3.1, 0.4.0, 1.0.0"]),
-    Row::new("missing-cni-version", 1, "cniVersion \"0.1.0\" is not supported", |world| {
-        let mut calls = changed(world, "cniVersion", None);
-        calls.extend(changed(world, "cniVersion", Some(&json!(null))));
-        calls
+    .names(&["is not supported; supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0"]),
+    Row::new("cni-version-no-text", 1, "cniVersion \"", |world| {
+        [json!(7), json!(0.4), json!(["1.0.0"])]
+            .iter()
+            .flat_map(|version| changed(world, "cniVersion", Some(version)))
+            .collect()
     }),
     Row::new("network-name-missing", 7, "the network's name is \"", |world| {
         let mut calls = changed(world, "name", None);

@@ -178,7 +178,7 @@ fn check_understands_the_results_of_its_versions() {
 
 #[test]
 fn version_is_answered_whatever_came_with_it() {
-    let supported = json!(["0.3.1", "0.4.0", "1.0.0"]);
+    let supported = json!(["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"]);
     for (stdin, version) in [
         (b"".as_slice(), "1.0.0"),
         (b"\xff{", "1.0.0"),

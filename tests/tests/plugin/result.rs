@@ -34,7 +34,17 @@ fn each_version_has_its_shape() {
     });
     let routes =
         json!([{"dst": "0.0.0.0/0", "gw": "10.1.0.1"}, {"dst": "::/0", "gw": "fd00:1::1"}]);
-    for version in ["0.3.1", "0.4.0"] {
+    for version in ["0.1.0", "0.2.0"] {
+        let family = |ip: &str, gateway: &str, route: usize| json!({"ip": ip, "gateway": gateway, "routes": [routes[route]]});
+        let expected = json!({
+            "cniVersion": version,
+            "ip4": family("10.1.0.6/29", "10.1.0.1", 0),
+            "ip6": family("fd00:1::6/125", "fd00:1::1", 1),
+            "dns": {},
+        });
+        assert_eq!(result(version, &ipam), expected, "{version}");
+    }
+    for version in ["0.3.0", "0.3.1", "0.4.0"] {
         let expected = json!({
             "cniVersion": version,
             "ips": [
@@ -166,7 +176,7 @@ fn ipv4_alone_is_what_is_given_unasked() {
 #[test]
 fn a_result_says_the_same_when_it_is_asked_for_again() {
     let world = one_address();
-    for version in ["0.3.1", "0.4.0", "1.0.0"] {
+    for version in ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"] {
         let ipam = json!({"gateway": "first", "routes": [{"dst": "0.0.0.0/0"}]});
         let mut conf = annotated(conf(&world, &ipam), &json!({}));
         conf["cniVersion"] = json!(version);
