@@ -14,6 +14,10 @@ use crate::spelling::near_miss;
 const CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";
 /// The annotation that asks for single addresses.
 pub(crate) const ADDRESSES: &str = "cni.projectcalico.org/ipAddrs";
+/// The annotation that says which families the pod wants.
+const FAMILIES: &str = "cni.projectcalico.org/ipFamilies";
+/// The annotation that asks for addresses which no IPAM plugin has given.
+const ADDRESSES_WITHOUT_IPAM: &str = "cni.projectcalico.org/ipAddrsNoIpam";
 
 /// The annotations of a pod, as the runtime passed them; none where it passed none.
 #[derive(Clone, Debug, Default)]
@@ -42,12 +46,13 @@ impl Annotations {
         };
         let annotations = Self(annotations);
         annotations.refuse_misspelt(ifname)?;
+        annotations.refuse_without_ipam()?;
         Ok(annotations)
     }
 
     /// Refuses names that were probably meant to be ours: passed over they would leave the pod to any pool.
     fn refuse_misspelt(&self, ifname: &str) -> Result<(), CniError> {
-        let known = [annotation_key(Family::V4), annotation_key(Family::V6), ADDRESSES];
+        let known = [annotation_key(Family::V4), annotation_key(Family::V6), ADDRESSES, FAMILIES];
         for name in self.0.keys() {
             let (bare, scope) = match known.iter().find(|key| name.starts_with(&format!("{key}.")))
             {
@@ -67,6 +72,49 @@ impl Annotations {
             }
         }
         Ok(())
+    }
+
+    /// Only Calico's main plugin can honour what goes past IPAM; here the pod would get another address than it asks for.
+    fn refuse_without_ipam(&self) -> Result<(), CniError> {
+        if !self.0.contains_key(ADDRESSES_WITHOUT_IPAM) {
+            return Ok(());
+        }
+        let message = format!(
+            "annotation {ADDRESSES_WITHOUT_IPAM} of the pod cannot be honoured below this main plugin; use {ADDRESSES}"
+        );
+        Err(CniError::new(Code::Annotation, message))
+    }
+
+    /// Returns which families the pod wants on an interface, `None` where it does not say.
+    pub(crate) fn families(
+        &self,
+        ifname: &str,
+        bare_for: &[String],
+    ) -> Result<Option<Vec<Family>>, CniError> {
+        let Some((key, text)) = self.get(FAMILIES, ifname, bare_for) else { return Ok(None) };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let bad = |details: String| {
+            let message = format!(
+                "annotation {key} of the pod must be a list of families such as [\"IPv4\", \"IPv6\"]"
+            );
+            CniError::new(Code::Annotation, message).with_details(details)
+        };
+        let named: Vec<String> =
+            serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        if named.is_empty() {
+            return Err(bad("it names none; remove it".to_owned()));
+        }
+        let families = named.iter().map(|name| match name.as_str() {
+            "IPv4" => Ok(Family::V4),
+            "IPv6" => Ok(Family::V6),
+            other => Err(bad(format!("{other:?} is no family"))),
+        });
+        let mut families: Vec<Family> = families.collect::<Result<_, _>>()?;
+        families.sort_unstable();
+        families.dedup();
+        Ok(Some(families))
     }
 
     /// Returns an annotation for an interface, and its full name.

@@ -236,12 +236,11 @@ impl Fields {
     }
 
     /// Reads what only ADD needs.
-    pub(crate) fn add(&self, upper_type: &str) -> Result<AddSettings, CniError> {
+    pub(crate) fn add(&self) -> Result<AddSettings, CniError> {
         let families = self.families()?;
         let addresses =
             AddressRules { exclude_edges: self.flag("exclude_edges", true)?, ..self.gateways()? };
         let prefix = self.prefix()?;
-        refuse_useless_for_ptp(upper_type, &families, &addresses, prefix)?;
         Ok(AddSettings {
             families,
             ipv4_pools: self.pools("ipv4_pools")?,
@@ -391,31 +390,30 @@ impl Prefix {
     }
 }
 
-/// ptp replaces the connected route by one through the gateway: it needs a gateway and a prefix that contains it.
-fn refuse_useless_for_ptp(
-    upper_type: &str,
-    families: &[Family],
-    addresses: &AddressRules,
-    prefix: Prefix,
-) -> Result<(), CniError> {
-    if upper_type != "ptp" {
-        return Ok(());
-    }
-    if prefix == Prefix::Host {
-        return Err(CniError::new(
-            Code::Gateway,
-            "prefix is \"host\", with which ptp cannot work; use \"pool\"",
-        ));
-    }
-    for family in families {
-        if addresses.of(*family) == Gateway::None {
-            let message = format!(
-                "gateway is none for {family}, without which ptp cannot work; use \"first\""
-            );
-            return Err(CniError::new(Code::Gateway, message));
+impl AddSettings {
+    /// Refuses what the main plugin cannot work with: ptp replaces the connected route by one through the gateway, so it needs
+    /// one, and a prefix that contains it.
+    pub(crate) fn judge_for(&self, upper_type: &str) -> Result<(), CniError> {
+        if upper_type != "ptp" {
+            return Ok(());
+        }
+        if self.prefix == Prefix::Host {
+            return Err(CniError::new(
+                Code::Gateway,
+                "prefix is \"host\", with which ptp cannot work; use \"pool\"",
+            ));
+        }
+        let is_without = |family: &&Family| self.addresses.of(**family) == Gateway::None;
+        match self.families.iter().find(is_without) {
+            None => Ok(()),
+            Some(family) => Err(CniError::new(
+                Code::Gateway,
+                format!(
+                    "gateway is none for {family}, without which ptp cannot work; use \"first\""
+                ),
+            )),
         }
     }
-    Ok(())
 }
 
 fn one_per_family(texts: &[&str]) -> Option<(Gateway, Gateway)> {

@@ -26,6 +26,7 @@ pub(crate) const ROWS: &[Row] = &[
             "ipv4pools ",
             "ipaddrs",
             "ipAddr",
+            "ipfamilies",
         ];
         let call = |name: &&str| {
             let name = format!("cni.projectcalico.org/{name}");
@@ -34,6 +35,23 @@ pub(crate) const ROWS: &[Row] = &[
         names.iter().map(call).collect()
     })
     .names(&["of the pod is misspelt; write "]),
+    Row::new(
+        "families-unreadable",
+        100,
+        "annotation cni.projectcalico.org/ipFamilies of the pod",
+        |world| {
+            let texts = ["[]", r#"["IPv5"]"#, r#"["ipv4"]"#, "IPv4", r#""IPv4""#, "[4]", "null"];
+            add_annotated(world, "cni.projectcalico.org/ipFamilies", &texts)
+        },
+    )
+    .names(&["must be a list of families such as"]),
+    Row::new(
+        "addresses-without-ipam",
+        100,
+        "annotation cni.projectcalico.org/ipAddrsNoIpam of the pod",
+        |world| add_annotated(world, "cni.projectcalico.org/ipAddrsNoIpam", &[r#"["10.0.0.7"]"#]),
+    )
+    .names(&["cannot be honoured"]),
     Row::new("annotation-not-a-list", 100, OF_POD, |world| {
         add_annotated(world, ANNOTATION_V4, &["null", "7", "true", r#"{"legacy": 1}"#])
     })

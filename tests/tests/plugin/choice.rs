@@ -263,3 +263,20 @@ fn a_node_draws_from_pools_that_select_it() {
     let named = annotated(conf, &json!({ANNOTATION_V4: r#"["b"]"#}));
     assert_eq!(pools(&add("c2", &named)), ["b"], "a manual pool is there to be named");
 }
+
+#[test]
+fn a_pod_says_which_families_it_wants() {
+    let world = world();
+    for (container, families, count, starts) in [
+        ("c1", r#"["IPv6"]"#, 1, "fd00:"),
+        ("c2", r#"["IPv4"]"#, 1, "10."),
+        ("c3", r#"["IPv6", "IPv4", "IPv6"]"#, 2, "10."),
+        ("c4", "", 1, "10."),
+    ] {
+        let conf = conf(&world, &json!({"assign_ipv6": false}));
+        let annotations = json!({"cni.projectcalico.org/ipFamilies": families});
+        let answer = add(container, &annotated(conf, &annotations));
+        assert_eq!(answer.addresses().len(), count, "{families}: {:?}", answer.json);
+        assert!(answer.addresses()[0].starts_with(starts), "{families}: {:?}", answer.json);
+    }
+}

@@ -53,8 +53,12 @@ pub(super) fn request(
     now: Timestamp,
 ) -> Result<Asked, CniError> {
     call.arguments.judge()?;
-    let settings = fields.add(&netconf.upper_type)?;
+    let mut settings = fields.add()?;
     let annotations = Annotations::read(netconf, &call.ifname)?;
+    if let Some(families) = annotations.families(&call.ifname, &settings.annotation_interfaces)? {
+        settings.families = families;
+    }
+    settings.judge_for(&netconf.upper_type)?;
     let wanted = wanted(netconf, call, &annotations, &settings)?;
     let node = identity::node_name(fields)?;
     let request = Assign {
