@@ -84,3 +84,21 @@ fn what_is_undone_is_what_this_call_has_taken() {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(node.world.taken(), taken, "the first address is still held");
 }
+
+/// `calico-ipam` would ask the Kubernetes API for the labels of the namespace; what it would learn is not known here.
+#[test]
+fn a_namespace_selector_matches_nobody_whose_labels_are_not_known() {
+    let selective = json!({
+        "cidr": "10.20.0.0/24",
+        "allowedUses": ["Workload"],
+        "namespaceSelector": "!has(tenant)",
+    });
+    let node = Node::with_pools(&[("selective", selective)]);
+    let mut conf = node.calico(&json!({}));
+    let without = Call::new("ADD", "c1", &conf).pod("fin", "web").run();
+    assert!(without.success, "a namespace without labels: {:?}", without.json);
+    conf["kubernetes"] = json!({"kubeconfig": "/etc/cni/net.d/calico-kubeconfig"});
+    let with = Call::new("ADD", "c2", &conf).pod("fin", "web").run();
+    assert_eq!(with.code(), Some(110), "{:?}", with.json);
+    assert!(with.message().contains("cannot find a qualified ippool"), "{:?}", with.json);
+}

@@ -9,6 +9,7 @@
 
 mod leniency;
 mod main_plugin;
+mod round_trips;
 mod scenarios;
 
 use ipam_core::kv::{Op, Txn};
@@ -29,11 +30,15 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let world = EtcdWorld::with_pools(&[
+        Self::with_pools(&[
             ("legacy-fin", json!({"cidr": "10.20.0.0/24", "blockSize": 28})),
             ("shared", json!({"cidr": "10.30.0.0/16"})),
             ("six", json!({"cidr": "fd00:20::/64"})),
-        ]);
+        ])
+    }
+
+    fn with_pools(pools: &[(&str, Value)]) -> Self {
+        let world = EtcdWorld::with_pools(pools);
         let node = Self { store: world.store(), world, folder: tempfile::tempdir().unwrap() };
         let recording = Recording::read("one-node").unwrap();
         let puts = recording.steps[0].put.iter().filter(|put| put.key.ends_with("/nodes/n1"));
