@@ -283,7 +283,8 @@ impl<'s, S: Store> Call<'s, S> {
             return Ok(true);
         }
         self.conflicts += 1;
-        if lost_a_block(txn, &self.view) {
+        // What was remembered must not change a result, so only what was looked at can be lost.
+        if !was_recalled && lost_a_block(txn, &self.view) {
             self.losses += 1;
             self.view.note_losses(self.losses);
         }
