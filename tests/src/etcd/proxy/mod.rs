@@ -18,6 +18,7 @@ use super::slot::Slot;
 
 /// How often somebody who connects is looked for.
 const POLL: Duration = Duration::from_millis(1);
+const REFUSED_AFTER_POLLS_MAX: u32 = 1000;
 
 /// A proxy on loopback in front of one server. It passes everything on until a [`Fault`] is set.
 ///
@@ -134,6 +135,20 @@ impl State {
         inside.course.set(fault, next);
         inside.listen_or_not(self.port);
         self.changed.notify_all();
+        drop(inside);
+        if fault == Fault::Refuse {
+            self.wait_until_refused();
+        }
+    }
+
+    /// A process that another test is just starting may hold the listener for a moment longer than we do.
+    fn wait_until_refused(&self) {
+        for _ in 0..REFUSED_AFTER_POLLS_MAX {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+                return;
+            }
+            thread::sleep(POLL);
+        }
     }
 
     /// Takes in clients until the proxy is over.
