@@ -10,7 +10,6 @@ use ipam_core::pool::Tenant;
 use tracing::warn;
 
 use crate::mode::Mode;
-pub(crate) use crate::protocol::judge_namespace;
 use crate::protocol::{Arguments, Call, CniError, Code};
 use crate::settings::Fields;
 

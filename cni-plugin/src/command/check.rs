@@ -31,6 +31,7 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
     let (handle, attributes) = match fields.mode() {
         Mode::Calico => (identity::container_handle(&netconf.name, call)?, BTreeMap::new()),
         Mode::Standalone => {
+            call.arguments.judge()?;
             (identity::handle(&netconf.name, call)?, identity::attachment(&netconf.name, call))
         }
     };

@@ -160,6 +160,28 @@ pub fn choose(request: &ChoiceRequest<'_>, pools: &[Pool]) -> Result<Choice, Ref
     Ok(Choice { level, named_by, pools: chosen, dropped, held_to })
 }
 
+/// Refuses a pool that exclusiveness or a required binding keeps from a workload, however it came to be named.
+///
+/// # Errors
+///
+/// [`Refusal::PoolNotPermitted`].
+pub fn refuse_kept_back(
+    request: &ChoiceRequest<'_>,
+    pool: &Pool,
+    named_by: &str,
+) -> Result<(), Refusal> {
+    if closed_to(request, pool) {
+        let why = Forbidden::Exclusive { tenant: request.tenant.map(ToString::to_string) };
+        let (named_by, pool) = (named_by.to_owned(), pool.name.clone());
+        return Err(Refusal::PoolNotPermitted { named_by, pool, why });
+    }
+    let required = request.binding.filter(|binding| binding.mode == BindingMode::Required);
+    match required.and_then(|binding| binding.pools(request.family)) {
+        Some(permitted) => hold_to(std::slice::from_ref(pool), permitted, request, named_by),
+        None => Ok(()),
+    }
+}
+
 /// Finds the strongest level that names pools; `None` in place of a list means the automatic ones.
 fn strongest<'a>(
     request: &ChoiceRequest<'a>,

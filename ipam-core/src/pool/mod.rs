@@ -7,7 +7,8 @@ mod validate;
 
 pub use annotation::{AnnotationError, PoolList};
 pub use choice::{
-    Choice, ChoiceRequest, Level, Levels, NamespaceLabels, Tenant, annotation_key, choose, distance,
+    Choice, ChoiceRequest, Level, Levels, NamespaceLabels, Tenant, annotation_key, choose,
+    distance, refuse_kept_back,
 };
 pub use network::{AddressRules, Gateway};
 pub use validate::{is_binding_name, is_resource_name, validate};

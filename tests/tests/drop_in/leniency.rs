@@ -55,6 +55,9 @@ fn a_required_binding_holds_below_the_main_plugin() {
     let before = node.world.contents();
     let named = add(&node, "c1", &json!({"ipv4_pools": ["legacy-fin"]})).run();
     assert_eq!(named.code(), Some(104), "{:?}", named.json);
+    let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web;IP=10.20.0.77";
+    let by_address = add(&node, "c3", &json!({})).with("CNI_ARGS", args).run();
+    assert_eq!(by_address.code(), Some(104), "{:?}", by_address.json);
     assert_eq!(node.world.contents(), before);
     let any = add(&node, "c2", &json!({"ipv4_pools": []})).run();
     assert!(any.addresses()[0].starts_with("10.30."), "{:?}", any.json);

@@ -14,7 +14,7 @@ use ipam_core::pool::{Levels, NamespaceLabels, Tenant};
 use ipnetwork::IpNetwork;
 
 use crate::identity;
-use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route};
+use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route, judge_namespace};
 use crate::settings::Fields;
 
 use super::super::{Answer, Session};
@@ -50,7 +50,7 @@ pub(super) fn request(
     let tenant = identity::tenant(&netconf.name, &call.arguments);
     if let Tenant::Namespace(namespace) = &tenant {
         // It becomes part of a key: what holds for a namespace must not be dodged by a name that cannot be one.
-        identity::judge_namespace(namespace)?;
+        judge_namespace(namespace)?;
     }
     let node = identity::node_name(fields)?;
     let families = match &call.arguments.ip {

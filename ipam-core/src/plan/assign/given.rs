@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::kv::Lookup;
-use crate::pool::{AddressRules, Choice, Gateway, Level, Use};
+use crate::pool::{AddressRules, Choice, ChoiceRequest, Gateway, Level, refuse_kept_back};
 use crate::refusal::{Forbidden, Refusal};
 
 use super::super::Planned;
@@ -11,8 +11,9 @@ use super::super::facts::Facts;
 use super::super::seek::{Seek, Take};
 use super::AddressRule;
 
-/// Chooses the enabled pool that an address lies in, whoever asks.
-pub(super) fn any_pool(facts: &Facts, ip: IpAddr, wanted: Use) -> Planned<Choice> {
+/// Chooses the enabled pool that an address lies in, whatever the levels name; bindings and exclusive pools hold.
+pub(super) fn any_pool(facts: &Facts, ip: IpAddr, request: &ChoiceRequest<'_>) -> Planned<Choice> {
+    let wanted = request.wanted;
     let pool = facts.pools.iter().find(|pool| pool.cidr.contains(ip) && pool.disabled.is_none());
     let pool = pool.ok_or(Refusal::AddressOutside { ip })?;
     let named_by = "IP of CNI_ARGS".to_owned();
@@ -20,6 +21,7 @@ pub(super) fn any_pool(facts: &Facts, ip: IpAddr, wanted: Use) -> Planned<Choice
         let why = Forbidden::Use { wanted: wanted.name() };
         return Err(Refusal::PoolNotPermitted { named_by, pool: pool.name.clone(), why }.into());
     }
+    refuse_kept_back(request, pool, &named_by)?;
     Ok(Choice {
         level: Level::Arguments,
         named_by,

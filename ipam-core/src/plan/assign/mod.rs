@@ -166,10 +166,6 @@ impl Assign {
     ) -> Planned<Vec<Choice>> {
         let mut choices = Vec::with_capacity(self.families.len());
         for request in &self.families {
-            if let Want::Address(ip, AddressRule::AnyPool) = request.want {
-                choices.push(any_pool(facts, ip, self.rules.usage)?);
-                continue;
-            }
             let choice_request = ChoiceRequest {
                 family: request.family,
                 tenant: self.tenant.as_ref(),
@@ -181,7 +177,12 @@ impl Assign {
                 host_reserved: self.rules.host_reserved.get(&request.family),
                 skips_other_uses: self.rules.pool_order == PoolOrder::Calico,
             };
-            choices.push(facts.choose(&choice_request)?);
+            choices.push(match request.want {
+                Want::Address(ip, AddressRule::AnyPool) => any_pool(facts, ip, &choice_request)?,
+                Want::Any(_) | Want::Address(_, AddressRule::Permitted) => {
+                    facts.choose(&choice_request)?
+                }
+            });
         }
         Ok(choices)
     }
