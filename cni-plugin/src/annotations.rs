@@ -1,11 +1,13 @@
-//! What the pod's annotations, the call's arguments and the configuration say about pools.
+//! What the annotations of the pod and its namespace, the call's arguments and the configuration say about pools.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ipam_core::ip::Family;
 use ipam_core::pool::{Levels, PoolList, annotation_key};
 use serde_json::Value;
 
+use crate::kubernetes::Facts;
 use crate::protocol::{Call, CniError, Code, Netconf};
 use crate::settings::AddSettings;
 use crate::spelling::near_miss;
@@ -19,15 +21,52 @@ const FAMILIES: &str = "cni.projectcalico.org/ipFamilies";
 /// The annotation that asks for addresses which no IPAM plugin has given.
 const ADDRESSES_WITHOUT_IPAM: &str = "cni.projectcalico.org/ipAddrsNoIpam";
 
-/// The annotations of a pod, as the runtime passed them; none where it passed none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Annotations(BTreeMap<String, String>);
+/// Whose annotations they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Pod,
+    Namespace,
+}
+
+/// The annotations of a pod or a namespace.
+#[derive(Clone, Debug)]
+pub(crate) struct Annotations {
+    source: Source,
+    by_name: BTreeMap<String, String>,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pod => "pod",
+            Self::Namespace => "namespace",
+        })
+    }
+}
 
 impl Annotations {
-    /// Reads the annotations from the configuration; `null` is what a pod without any comes with.
-    pub(crate) fn read(netconf: &Netconf, ifname: &str) -> Result<Self, CniError> {
+    /// Makes those of somebody who has none.
+    pub(crate) fn none(source: Source) -> Self {
+        Self { source, by_name: BTreeMap::new() }
+    }
+
+    /// Judges what was read.
+    pub(crate) fn of(
+        source: Source,
+        by_name: BTreeMap<String, String>,
+        ifname: &str,
+    ) -> Result<Self, CniError> {
+        let annotations = Self { source, by_name };
+        annotations.refuse_misspelt(ifname)?;
+        annotations.refuse_without_ipam()?;
+        Ok(annotations)
+    }
+
+    /// Reads those of the pod from the configuration, `None` where the runtime passes none; `null` is what a pod without any
+    /// comes with.
+    pub(crate) fn of_runtime(netconf: &Netconf, ifname: &str) -> Result<Option<Self>, CniError> {
         let config = match netconf.top.get("runtimeConfig") {
-            None | Some(Value::Null) => return Ok(Self::default()),
+            None | Some(Value::Null) => return Ok(None),
             Some(Value::Object(config)) => config,
             Some(_) => {
                 return Err(CniError::new(Code::Config, "runtimeConfig must be an object"));
@@ -37,23 +76,21 @@ impl Annotations {
             let message = format!("runtimeConfig {name:?} is misspelt; write {CAPABILITY:?}");
             return Err(CniError::new(Code::Config, message));
         }
-        let annotations = match config.get(CAPABILITY) {
-            None | Some(Value::Null) => return Ok(Self::default()),
+        let by_name = match config.get(CAPABILITY) {
+            None => return Ok(None),
+            Some(Value::Null) => BTreeMap::new(),
             Some(value) => serde_json::from_value(value.clone()).map_err(|error| {
                 let message = format!("runtimeConfig {CAPABILITY:?} must be an object of texts");
                 CniError::new(Code::Config, message).with_details(error.to_string())
             })?,
         };
-        let annotations = Self(annotations);
-        annotations.refuse_misspelt(ifname)?;
-        annotations.refuse_without_ipam()?;
-        Ok(annotations)
+        Self::of(Source::Pod, by_name, ifname).map(Some)
     }
 
     /// Refuses names that were probably meant to be ours: passed over they would leave the pod to any pool.
     fn refuse_misspelt(&self, ifname: &str) -> Result<(), CniError> {
         let known = [annotation_key(Family::V4), annotation_key(Family::V6), ADDRESSES, FAMILIES];
-        for name in self.0.keys() {
+        for name in self.by_name.keys() {
             let (bare, scope) = match known.iter().find(|key| name.starts_with(&format!("{key}.")))
             {
                 Some(key) => (*key, name.get(key.len() + 1..)),
@@ -66,8 +103,10 @@ impl Annotations {
             };
             if slip {
                 let right = near_miss(bare, &known).unwrap_or(bare);
-                let message =
-                    format!("annotation {name:?} of the pod is misspelt; write {right:?}");
+                let message = format!(
+                    "annotation {name:?} of the {} is misspelt; write {right:?}",
+                    self.source
+                );
                 return Err(CniError::new(Code::Annotation, message));
             }
         }
@@ -76,7 +115,7 @@ impl Annotations {
 
     /// Only Calico's main plugin can honour what goes past IPAM; here the pod would get another address than it asks for.
     fn refuse_without_ipam(&self) -> Result<(), CniError> {
-        if !self.0.contains_key(ADDRESSES_WITHOUT_IPAM) {
+        if self.source != Source::Pod || !self.by_name.contains_key(ADDRESSES_WITHOUT_IPAM) {
             return Ok(());
         }
         let message = format!(
@@ -85,7 +124,7 @@ impl Annotations {
         Err(CniError::new(Code::Annotation, message))
     }
 
-    /// Returns which families the pod wants on an interface, `None` where it does not say.
+    /// Returns which families are wanted on an interface, `None` where nothing is said.
     pub(crate) fn families(
         &self,
         ifname: &str,
@@ -97,7 +136,8 @@ impl Annotations {
         }
         let bad = |details: String| {
             let message = format!(
-                "annotation {key} of the pod must be a list of families such as [\"IPv4\", \"IPv6\"]"
+                "annotation {key} of the {} must be a list of families such as [\"IPv4\", \"IPv6\"]",
+                self.source
             );
             CniError::new(Code::Annotation, message).with_details(details)
         };
@@ -117,6 +157,25 @@ impl Annotations {
         Ok(Some(families))
     }
 
+    /// Returns the pools of a family that are named for an interface, `None` where nothing is said.
+    fn pools(
+        &self,
+        family: Family,
+        ifname: &str,
+        bare_for: &[String],
+    ) -> Result<Option<PoolList>, CniError> {
+        let Some((key, text)) = self.get(annotation_key(family), ifname, bare_for) else {
+            return Ok(None);
+        };
+        PoolList::parse_annotation(text).map_err(|error| {
+            let shown: String = text.chars().take(256).collect();
+            let mut error = CniError::from_chain(Code::Annotation, &error)
+                .prefixed(&format!("annotation {key} of the {}", self.source));
+            error.details = format!("value {shown:?}; {}", error.details);
+            error
+        })
+    }
+
     /// Returns an annotation for an interface, and its full name.
     ///
     /// One with the interface's name behind it is stronger; the bare one counts for the interfaces that were named
@@ -128,32 +187,26 @@ impl Annotations {
         bare_for: &[String],
     ) -> Option<(String, &str)> {
         let scoped = format!("{key}.{ifname}");
-        if let Some(text) = self.0.get(&scoped) {
+        if let Some(text) = self.by_name.get(&scoped) {
             return Some((scoped, text));
         }
-        let text = self.0.get(key).filter(|_| bare_for.iter().any(|name| name == ifname))?;
+        let text = self.by_name.get(key).filter(|_| bare_for.iter().any(|name| name == ifname))?;
         Some((key.to_owned(), text))
     }
 }
 
-/// Collects what each level says about a family.
+/// Collects what each level says about a family. What a stronger one replaces is not judged.
 pub(crate) fn levels(
     family: Family,
-    annotations: &Annotations,
+    facts: &Facts,
     call: &Call,
     settings: &AddSettings,
 ) -> Result<Levels, CniError> {
-    let pod =
-        annotations.get(annotation_key(family), &call.ifname, &settings.annotation_interfaces);
-    let pod = match pod {
-        None => None,
-        Some((key, text)) => PoolList::parse_annotation(text).map_err(|error| {
-            let shown: String = text.chars().take(256).collect();
-            let mut error = CniError::from_chain(Code::Annotation, &error)
-                .prefixed(&format!("annotation {key} of the pod"));
-            error.details = format!("value {shown:?}; {}", error.details);
-            error
-        })?,
+    let bare_for = &settings.annotation_interfaces;
+    let pod = facts.pod.pools(family, &call.ifname, bare_for)?;
+    let namespace = match pod {
+        None => facts.namespace.pools(family, &call.ifname, bare_for)?,
+        Some(_) => None,
     };
     let (name, arguments, configuration) = match family {
         Family::V4 => ("IPV4_POOLS", &call.arguments.ipv4_pools, &settings.ipv4_pools),
@@ -165,5 +218,5 @@ pub(crate) fn levels(
             CniError::from_chain(Code::Environment, &error).prefixed(&format!("{name} of CNI_ARGS"))
         })?,
     };
-    Ok(Levels { pod, namespace: None, arguments, configuration: configuration.clone() })
+    Ok(Levels { pod, namespace, arguments, configuration: configuration.clone() })
 }

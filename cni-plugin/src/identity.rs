@@ -85,11 +85,17 @@ pub(crate) fn calico_2_handle(call: &Call) -> Option<HandleId> {
     HandleId::new(text).ok()
 }
 
+/// Returns the namespace and the name of the pod, `None` for a workload that is none of Kubernetes'.
+pub(crate) fn pod_of(arguments: &Arguments) -> Option<(&str, &str)> {
+    let namespace = arguments.pod_namespace.as_deref().filter(|namespace| !namespace.is_empty())?;
+    Some((namespace, arguments.pod_name.as_deref()?))
+}
+
 /// Returns in whose name addresses are asked for: the pod's namespace, else the network.
 pub(crate) fn tenant(network: &str, arguments: &Arguments) -> Tenant {
-    match (&arguments.pod_namespace, &arguments.pod_name) {
-        (Some(namespace), Some(_)) if !namespace.is_empty() => Tenant::Namespace(namespace.clone()),
-        _ => Tenant::Network(network.to_owned()),
+    match pod_of(arguments) {
+        Some((namespace, _)) => Tenant::Namespace(namespace.to_owned()),
+        None => Tenant::Network(network.to_owned()),
     }
 }
 

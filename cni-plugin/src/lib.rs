@@ -9,6 +9,7 @@ mod calico_words;
 mod command;
 mod datastore;
 mod identity;
+mod kubernetes;
 mod lock;
 mod mode;
 mod protocol;

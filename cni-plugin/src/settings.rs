@@ -10,11 +10,13 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::plan::PoolOrder;
 use ipam_core::pool::{AddressRules, Gateway, PoolList};
 use ipam_etcd::{CACHE_FOLDER, StoreSettings};
+use ipam_kube::Access;
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 use tracing::warn;
 
 use crate::datastore::{GUARDED_FIELDS, Places};
+use crate::kubernetes;
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
 use crate::mode::Mode;
 use crate::protocol::{CniError, Code, Netconf, Object, Route};
@@ -27,7 +29,7 @@ const GROUP_OR_OTHERS_WRITE: u32 = 0o022;
 const OTHERS_READ: u32 = 0o004;
 
 /// Fields that only the part `ipam` (or the file) may have: an upper plugin may use the same names for its own.
-const OWN_FIELDS: [&str; 15] = [
+const OWN_FIELDS: [&str; 16] = [
     "type",
     "mode",
     "config_file",
@@ -42,10 +44,11 @@ const OWN_FIELDS: [&str; 15] = [
     "exclude_edges",
     "routes",
     "dns",
+    "annotations",
     "annotation_interfaces",
 ];
 /// Fields that may stand at the top as well, where Calico has them.
-const SHARED_FIELDS: [&str; 15] = [
+const SHARED_FIELDS: [&str; 16] = [
     "datastore_type",
     "datastore_path",
     "etcd_endpoints",
@@ -61,6 +64,7 @@ const SHARED_FIELDS: [&str; 15] = [
     "ipam_lock_file",
     "lock_wait_ms",
     "cache_folder",
+    "kubernetes",
 ];
 
 /// Fields at the top that runtimes write.
@@ -88,6 +92,17 @@ pub(crate) enum Prefix {
     Lengths(u8, u8),
 }
 
+/// Whether annotations are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnnotationRule {
+    /// Not at all.
+    Off,
+    /// As far as somebody passes or shows them.
+    Auto,
+    /// Those of the pod and those of its namespace, or nothing is assigned.
+    Required,
+}
+
 /// What ADD needs to know of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct AddSettings {
@@ -99,6 +114,7 @@ pub(crate) struct AddSettings {
     pub(crate) prefix: Prefix,
     pub(crate) routes: Vec<Route>,
     pub(crate) dns: Option<Value>,
+    pub(crate) annotations: AnnotationRule,
     pub(crate) annotation_interfaces: Vec<String>,
 }
 
@@ -250,8 +266,17 @@ impl Fields {
             prefix,
             routes: self.routes()?,
             dns: self.own("dns").cloned(),
+            annotations: self.annotation_rule()?,
             annotation_interfaces: self.annotation_interfaces()?,
         })
+    }
+
+    /// Returns how to ask the Kubernetes API, `None` where that is not configured.
+    pub(crate) fn kubernetes(&self) -> Result<Option<Access>, CniError> {
+        match self.mode {
+            Mode::Calico => Ok(kubernetes::calicos_access(&self.top)),
+            Mode::Standalone => kubernetes::access(self.shared("kubernetes")),
+        }
     }
 
     fn shared(&self, name: &str) -> Option<&Value> {
@@ -360,6 +385,17 @@ impl Fields {
             Some(Value::Array(routes)) => routes.iter().map(parse_route).collect(),
             Some(_) => {
                 Err(CniError::field("routes", "must be a list of objects with dst, and perhaps gw"))
+            }
+        }
+    }
+
+    fn annotation_rule(&self) -> Result<AnnotationRule, CniError> {
+        match self.own("annotations").map(Value::as_str) {
+            None | Some(Some("auto")) => Ok(AnnotationRule::Auto),
+            Some(Some("off")) => Ok(AnnotationRule::Off),
+            Some(Some("required")) => Ok(AnnotationRule::Required),
+            Some(_) => {
+                Err(CniError::field("annotations", "must be \"auto\", \"off\" or \"required\""))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use ipam_core::model::Timestamp;
 use ipam_core::plan::Request;
 use ipam_etcd::embedded::Create;
@@ -91,6 +92,20 @@ impl Session {
         let driven = drive(&self.store, request, now, self.left()).await;
         self.remember_token();
         Ok(driven.map_err(|error| from_drive(&error, self.mode))?.reply)
+    }
+
+    /// Waits for an answer that the request depends on, and connects meanwhile. The time for it is handed over.
+    pub(super) async fn beside<T, F>(
+        &self,
+        question: impl FnOnce(Duration) -> F,
+    ) -> Result<T, CniError>
+    where
+        F: Future<Output = Result<T, CniError>>,
+    {
+        let connected =
+            async { self.store.connect(self.left()).await.map_err(|error| from_store(&error)) };
+        let ((), answer) = try_join(connected, question(self.left())).await?;
+        Ok(answer)
     }
 
     fn left(&self) -> Duration {

@@ -46,6 +46,10 @@ pub enum Code {
     Affinity = 109,
     /// No pool selects this pod.
     NoPool = 110,
+    /// Whoever knows the annotations refuses to tell.
+    AnnotationSource = 111,
+    /// The pod is gone, or another one has its name.
+    PodGone = 112,
     /// The handle is in use with different contents.
     HandleInUse = 113,
     /// Gateway or prefix do not fit.

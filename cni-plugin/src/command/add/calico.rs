@@ -14,6 +14,7 @@ use ipam_core::pool::{Levels, NamespaceLabels, Tenant};
 use ipnetwork::IpNetwork;
 
 use crate::identity;
+use crate::kubernetes::Inquiry;
 use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route, judge_namespace};
 use crate::settings::Fields;
 
@@ -28,54 +29,74 @@ pub(super) async fn run(
     fields: &Fields,
     now: Timestamp,
 ) -> Result<Answer, CniError> {
-    let request = request(call, netconf, fields, now)?;
+    let (mut request, inquiry) = question(call, netconf, fields, now)?;
     if request.families.is_empty() {
         let nothing = AddResult { addresses: Vec::new(), routes: Vec::new(), dns: None };
         return Ok(Answer { text: nothing.to_json(netconf.version), undo: None });
     }
     let session = Session::open(fields)?;
+    if let Some(inquiry) = inquiry {
+        let (_, namespace) = session.beside(|within| inquiry.answer(within)).await?;
+        request.rules.namespace_labels = NamespaceLabels::Known(namespace.labels);
+    }
     let assigned = session.drive_in_turn(&request, now).await?;
     log(call, netconf, &request.host, &assigned);
     let result = result(&request, &assigned);
     Ok(answer(&result, netconf, &request, &assigned, session))
 }
 
-/// Turns a call into a request; one without a family asks for nothing, and succeeds.
-pub(super) fn request(
+/// Judges a call as far as that is possible without asking anybody.
+pub(super) fn judge(
     call: &Call,
     netconf: &Netconf,
     fields: &Fields,
     now: Timestamp,
-) -> Result<Assign, CniError> {
+) -> Result<(), CniError> {
+    question(call, netconf, fields, now).map(|_| ())
+}
+
+/// Turns a call into a request, and says what remains to be asked; a request without a family asks for nothing, and succeeds.
+fn question(
+    call: &Call,
+    netconf: &Netconf,
+    fields: &Fields,
+    now: Timestamp,
+) -> Result<(Assign, Option<Inquiry>), CniError> {
     let tenant = identity::tenant(&netconf.name, &call.arguments);
     if let Tenant::Namespace(namespace) = &tenant {
         // It becomes part of a key: what holds for a namespace must not be dodged by a name that cannot be one.
         judge_namespace(namespace)?;
     }
     let node = identity::node_name(fields)?;
-    let families = match &call.arguments.ip {
-        Some(text) => vec![one_address(text)?],
-        None => any_addresses(fields)?,
+    let (families, inquiry) = match &call.arguments.ip {
+        // Who asks for an address by itself is not held against selectors.
+        Some(text) => (vec![one_address(text)?], None),
+        None => (any_addresses(fields)?, inquiry(fields, &tenant)?),
     };
-    let namespace_labels = namespace_labels(netconf, &tenant);
-    Ok(Assign {
+    // Where nobody is asked for them a pod has no labels of its namespace, as stock Calico has it.
+    let namespace_labels = NamespaceLabels::Known(BTreeMap::new());
+    let request = Assign {
         handle: Some(identity::container_handle(&netconf.name, call)?),
         attributes: identity::calicos_attributes(&netconf.name, &node, call, now),
         tenant: Some(tenant),
         host: node,
         families,
         rules: Rules { namespace_labels, ..Rules::calico() },
-    })
+    };
+    Ok((request, inquiry))
 }
 
-/// Without a way to ask for them a pod has no labels of its namespace, as stock Calico has it. Where `calico-ipam` would have
-/// asked the Kubernetes API, what it would have learnt is not known, and no namespace selector matches.
-fn namespace_labels(netconf: &Netconf, tenant: &Tenant) -> NamespaceLabels {
-    let asks = netconf.top.get("kubernetes").and_then(|kubernetes| kubernetes.get("kubeconfig"));
-    let asks = asks.and_then(|path| path.as_str()).is_some_and(|path| !path.is_empty());
-    match tenant {
-        Tenant::Namespace(_) if asks => NamespaceLabels::Unknown,
-        Tenant::Namespace(_) | Tenant::Network(_) => NamespaceLabels::Known(BTreeMap::new()),
+/// Asks for the labels of the pod's namespace where `calico-ipam` would.
+fn inquiry(fields: &Fields, tenant: &Tenant) -> Result<Option<Inquiry>, CniError> {
+    match (tenant, fields.kubernetes()?) {
+        (Tenant::Namespace(_), Some(access)) if access.is_empty() => Err(CniError::new(
+            Code::Config,
+            "policy.type is \"k8s\", but neither kubernetes.kubeconfig nor policy.k8s_api_root says where the API is",
+        )),
+        (Tenant::Namespace(namespace), Some(access)) => {
+            Inquiry::about_namespace(namespace, access).map(Some)
+        }
+        (Tenant::Namespace(_) | Tenant::Network(_), _) => Ok(None),
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) fn judge(
     now: Timestamp,
 ) -> Result<(), CniError> {
     match fields.mode() {
-        Mode::Calico => calico::request(call, netconf, fields, now).map(|_| ()),
-        Mode::Standalone => standalone::request(call, netconf, fields, now).map(|_| ()),
+        Mode::Calico => calico::judge(call, netconf, fields, now),
+        Mode::Standalone => standalone::judge(call, netconf, fields, now),
     }
 }
 

@@ -6,20 +6,22 @@ use ipam_core::plan::{
     AddressRule, Assign, Assigned, Assignment, DryRun, FamilyRequest, NodeRule, Replay, Rules, Want,
 };
 use ipam_core::pool::NamespaceLabels;
+use ipam_kube::Object;
 use ipnetwork::IpNetwork;
 use tracing::warn;
 
 use crate::addresses::{Wanted, wanted};
-use crate::annotations::{Annotations, levels};
+use crate::annotations::{Annotations, Source, levels};
 use crate::identity;
+use crate::kubernetes::{Facts, Inquiry};
 use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route};
-use crate::settings::{AddSettings, Fields, Prefix};
+use crate::settings::{AddSettings, AnnotationRule, Fields, Prefix};
 
 use super::super::{Answer, Session};
 use super::{answer, log};
 
 /// An ADD as it was asked for, with everything from outside judged.
-pub(super) struct Asked {
+struct Asked {
     request: Assign,
     settings: AddSettings,
     wanted: Vec<Wanted>,
@@ -32,8 +34,17 @@ pub(super) async fn run(
     fields: &Fields,
     now: Timestamp,
 ) -> Result<Answer, CniError> {
-    let Asked { request, settings, wanted } = request(call, netconf, fields, now)?;
+    let (settings, pod, inquiry) = question(call, netconf, fields)?;
     let session = Session::open(fields)?;
+    let facts = match inquiry {
+        None => Facts::of_runtime(pod),
+        Some(inquiry) => {
+            let answer = session.beside(|within| inquiry.answer(within)).await?;
+            facts(pod, answer, &call.ifname)?
+        }
+    };
+    let Asked { request, settings, wanted } =
+        request(call, netconf, fields, settings, &facts, now)?;
     if wanted.iter().any(|wanted| wanted.prefix.is_some()) {
         // The prefix depends on the pool: it is judged before anything is stored.
         let plan = session.drive(&DryRun(request.clone()), now).await?;
@@ -45,29 +56,75 @@ pub(super) async fn run(
     Ok(answer(&result, netconf, &request, &assigned, session))
 }
 
-/// Turns a call into a request.
-pub(super) fn request(
+/// Judges a call as far as that is possible without asking anybody.
+pub(super) fn judge(
     call: &Call,
     netconf: &Netconf,
     fields: &Fields,
     now: Timestamp,
-) -> Result<Asked, CniError> {
+) -> Result<(), CniError> {
+    let (settings, pod, _) = question(call, netconf, fields)?;
+    request(call, netconf, fields, settings, &Facts::of_runtime(pod), now).map(|_| ())
+}
+
+/// Reads what the configuration and the runtime say, and what remains to be asked.
+fn question(
+    call: &Call,
+    netconf: &Netconf,
+    fields: &Fields,
+) -> Result<(AddSettings, Option<Annotations>, Option<Inquiry>), CniError> {
     call.arguments.judge()?;
-    let mut settings = fields.add()?;
-    let annotations = Annotations::read(netconf, &call.ifname)?;
-    if let Some(families) = annotations.families(&call.ifname, &settings.annotation_interfaces)? {
-        settings.families = families;
+    let settings = fields.add()?;
+    let rule = settings.annotations;
+    let pod = match rule {
+        AnnotationRule::Off => None,
+        AnnotationRule::Auto | AnnotationRule::Required => {
+            Annotations::of_runtime(netconf, &call.ifname)?
+        }
+    };
+    let inquiry = Inquiry::about(&call.arguments, rule, fields.kubernetes()?, pod.is_some())?;
+    Ok((settings, pod, inquiry))
+}
+
+/// Puts together what the runtime and the API have told.
+fn facts(
+    pod: Option<Annotations>,
+    (asked_pod, namespace): (Option<Object>, Object),
+    ifname: &str,
+) -> Result<Facts, CniError> {
+    let pod = match (pod, asked_pod) {
+        (Some(pod), _) => pod,
+        (None, Some(pod)) => Annotations::of(Source::Pod, pod.annotations, ifname)?,
+        (None, None) => Annotations::none(Source::Pod),
+    };
+    let labels = NamespaceLabels::Known(namespace.labels);
+    let namespace = Annotations::of(Source::Namespace, namespace.annotations, ifname)?;
+    Ok(Facts { pod, namespace, labels })
+}
+
+/// Turns a call into a request.
+fn request(
+    call: &Call,
+    netconf: &Netconf,
+    fields: &Fields,
+    mut settings: AddSettings,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Asked, CniError> {
+    for annotations in [&facts.namespace, &facts.pod] {
+        let families = annotations.families(&call.ifname, &settings.annotation_interfaces)?;
+        settings.families = families.unwrap_or(settings.families);
     }
     settings.judge_for(&netconf.upper_type)?;
-    let wanted = wanted(netconf, call, &annotations, &settings)?;
+    let wanted = wanted(netconf, call, &facts.pod, &settings)?;
     let node = identity::node_name(fields)?;
     let request = Assign {
         handle: Some(identity::handle(&netconf.name, call)?),
         tenant: Some(identity::tenant(&netconf.name, &call.arguments)),
         attributes: identity::attributes(&netconf.name, &node, call, now),
         host: node,
-        families: families(&settings, &wanted, &annotations, call)?,
-        rules: rules(&settings),
+        families: families(&settings, &wanted, facts, call)?,
+        rules: Rules { namespace_labels: facts.labels.clone(), ..rules(&settings) },
     };
     Ok(Asked { request, settings, wanted })
 }
@@ -78,7 +135,6 @@ fn rules(settings: &AddSettings) -> Rules {
         node: NodeRule::Optional,
         replay: Replay::Same,
         addresses: settings.addresses,
-        namespace_labels: NamespaceLabels::Unknown,
         blocks_max: 0,
         record_source: true,
         ..Rules::calico()
@@ -88,7 +144,7 @@ fn rules(settings: &AddSettings) -> Rules {
 fn families(
     settings: &AddSettings,
     wanted: &[Wanted],
-    annotations: &Annotations,
+    facts: &Facts,
     call: &Call,
 ) -> Result<Vec<FamilyRequest>, CniError> {
     let request = |family: &Family| {
@@ -97,11 +153,7 @@ fn families(
             Some(wanted) => Want::Address(wanted.ip, AddressRule::Permitted),
             None => Want::Any(1),
         };
-        Ok(FamilyRequest {
-            family: *family,
-            want,
-            levels: levels(*family, annotations, call, settings)?,
-        })
+        Ok(FamilyRequest { family: *family, want, levels: levels(*family, facts, call, settings)? })
     };
     settings.families.iter().map(request).collect()
 }

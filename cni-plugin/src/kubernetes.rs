@@ -1,0 +1,206 @@
+//! What Kubernetes says about a workload: asked where the runtime has not told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::{OptionFuture, try_join};
+use ipam_core::pool::NamespaceLabels;
+use ipam_kube::{Access, KubeError, Kubernetes, Object, Resource, SecretString};
+use serde_json::Value;
+
+use crate::annotations::{Annotations, Source};
+use crate::identity::pod_of;
+use crate::protocol::{Arguments, CniError, Code, Object as Fields};
+use crate::settings::AnnotationRule;
+use crate::spelling::near_miss;
+
+/// Where a static pod's mirror carries the identity that the kubelet gives the pod itself.
+const CONFIG_HASH: &str = "kubernetes.io/config.hash";
+
+/// What is known of a workload besides the call.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) pod: Annotations,
+    pub(crate) namespace: Annotations,
+    pub(crate) labels: NamespaceLabels,
+}
+
+/// What the API is to be asked about a workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Inquiry {
+    access: Access,
+    namespace: Resource,
+    pod: Option<Resource>,
+    /// The identity that the runtime gives the pod.
+    pod_uid: Option<String>,
+}
+
+impl Facts {
+    /// Makes what is known where nobody is asked.
+    pub(crate) fn of_runtime(pod: Option<Annotations>) -> Self {
+        Self {
+            pod: pod.unwrap_or_else(|| Annotations::none(Source::Pod)),
+            namespace: Annotations::none(Source::Namespace),
+            labels: NamespaceLabels::Unknown,
+        }
+    }
+}
+
+impl Inquiry {
+    /// Decides what must be asked, `None` where there is nothing: no API is configured, the workload is none of Kubernetes',
+    /// or annotations are off.
+    pub(crate) fn about(
+        arguments: &Arguments,
+        rule: AnnotationRule,
+        access: Option<Access>,
+        pod_is_known: bool,
+    ) -> Result<Option<Self>, CniError> {
+        if rule == AnnotationRule::Off {
+            return Ok(None);
+        }
+        let Some((namespace, name)) = pod_of(arguments) else {
+            let is_half = arguments.pod_name.is_some();
+            if is_half && (access.is_some() || rule == AnnotationRule::Required) {
+                let message = "K8S_POD_NAMESPACE of CNI_ARGS is missing beside K8S_POD_NAME; without it the pod's annotations cannot be asked for";
+                return Err(CniError::new(Code::Environment, message));
+            }
+            return Ok(None);
+        };
+        let Some(access) = access else {
+            return match rule {
+                AnnotationRule::Required => Err(CniError::field(
+                    "annotations",
+                    "is \"required\", but kubernetes.kubeconfig is not set, so nobody can be asked",
+                )),
+                AnnotationRule::Auto | AnnotationRule::Off => Ok(None),
+            };
+        };
+        let pod = if pod_is_known {
+            None
+        } else {
+            Some(Resource::pod(namespace, name).map_err(refused)?)
+        };
+        Ok(Some(Self {
+            access,
+            namespace: Resource::namespace(namespace).map_err(refused)?,
+            pod,
+            pod_uid: arguments.pod_uid.clone(),
+        }))
+    }
+
+    /// Makes the question for the labels of a namespace alone.
+    pub(crate) fn about_namespace(namespace: &str, access: Access) -> Result<Self, CniError> {
+        let namespace = Resource::namespace(namespace).map_err(refused)?;
+        Ok(Self { access, namespace, pod: None, pod_uid: None })
+    }
+
+    /// Asks for everything at once. Whatever cannot be learnt is an error: a guess could be an address from a wrong pool.
+    pub(crate) async fn answer(
+        &self,
+        within: Duration,
+    ) -> Result<(Option<Object>, Object), CniError> {
+        let kubernetes = Kubernetes::open(&self.access).await.map_err(refused)?;
+        let pod = OptionFuture::from(self.pod.as_ref().map(|pod| kubernetes.get(pod, within)));
+        let pod = async { pod.await.transpose() };
+        let (pod, namespace) =
+            try_join(pod, kubernetes.get(&self.namespace, within)).await.map_err(refused)?;
+        if let Some(pod) = &pod {
+            self.judge_identity(pod)?;
+        }
+        Ok((pod, namespace))
+    }
+
+    /// Refuses another pod of the same name. A static pod is known to the runtime by the hash of its configuration.
+    fn judge_identity(&self, pod: &Object) -> Result<(), CniError> {
+        let Some(given) = self.pod_uid.as_deref() else { return Ok(()) };
+        let is_mirror = pod.annotations.get(CONFIG_HASH).is_some_and(|hash| hash == given);
+        if pod.uid == given || is_mirror {
+            return Ok(());
+        }
+        let resource = self.pod.as_ref().map(ToString::to_string).unwrap_or_default();
+        let message = format!(
+            "{resource} has uid {:?} in the Kubernetes API, the runtime asks for {given:?}: it was deleted and made again",
+            pod.uid
+        );
+        Err(CniError::new(Code::PodGone, message))
+    }
+}
+
+/// Reads where the API is from the field `kubernetes`.
+pub(crate) fn access(field: Option<&Value>) -> Result<Option<Access>, CniError> {
+    let kubernetes = match field {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(kubernetes)) => kubernetes,
+        Some(_) => {
+            return Err(CniError::field(
+                "kubernetes",
+                "must be an object such as {\"kubeconfig\": \"/path\"}",
+            ));
+        }
+    };
+    if let Some(name) = kubernetes.keys().find(|name| near_miss(name, &["kubeconfig"]).is_some()) {
+        return Err(CniError::field(
+            &format!("kubernetes.{name}"),
+            "is misspelt; write \"kubeconfig\"",
+        ));
+    }
+    match kubernetes.get("kubeconfig") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(path)) if path.is_empty() => Ok(None),
+        Some(Value::String(path)) if path.starts_with('/') => Ok(Some(Access::by_kubeconfig(path))),
+        Some(_) => {
+            Err(CniError::field("kubernetes.kubeconfig", "must be the absolute path of a file"))
+        }
+    }
+}
+
+/// Reads where the API is as `calico-ipam` does, `None` where it would not ask.
+///
+/// Source: `calico cni-plugin/internal/pkg/k8s/client.go`.
+pub(crate) fn calicos_access(top: &Fields) -> Option<Access> {
+    let part = |name: &str| in_any_case(top, name).and_then(Value::as_object);
+    let text = |part: Option<&Fields>, name: &str| {
+        let text = part.and_then(|part| in_any_case(part, name)).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let (kubernetes, policy) = (part("kubernetes"), part("policy"));
+    let path = |name: &str| text(policy, name).map(PathBuf::from);
+    let access = Access {
+        kubeconfig: text(kubernetes, "kubeconfig").map(PathBuf::from),
+        server: text(policy, "k8s_api_root").or_else(|| text(kubernetes, "k8s_api_root")),
+        token: text(policy, "k8s_auth_token").map(SecretString::from),
+        certificate: path("k8s_client_certificate"),
+        key: path("k8s_client_key"),
+        authority: path("k8s_certificate_authority"),
+    };
+    let asks = access.kubeconfig.is_some() || text(policy, "type").as_deref() == Some("k8s");
+    asks.then_some(access)
+}
+
+/// Finds a field as Go reads JSON: case does not matter, and the last counts.
+fn in_any_case<'a>(object: &'a Fields, name: &str) -> Option<&'a Value> {
+    object
+        .iter()
+        .filter(|(given, _)| given.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .last()
+}
+
+/// Says whose fault it is that something cannot be learnt.
+fn refused(error: KubeError) -> CniError {
+    let code = match &error {
+        KubeError::Name { .. } => Code::Environment,
+        KubeError::Malformed { .. } | KubeError::Program { .. } => Code::Config,
+        KubeError::Unreadable { .. } | KubeError::Refused { .. } => Code::AnnotationSource,
+        KubeError::Absent { resource, .. } if resource.is_pod() => Code::PodGone,
+        KubeError::Absent { .. } => Code::AnnotationSource,
+        KubeError::Unavailable { .. } => Code::TryAgain,
+    };
+    let told = CniError::from_chain(code, &error);
+    match code {
+        Code::PodGone => told.with_details(
+            "it was deleted; or it is a static pod whose mirror does not exist yet, which can do without one where the runtime passes annotations (capability io.kubernetes.cri.pod-annotations)",
+        ),
+        _ => told,
+    }
+}

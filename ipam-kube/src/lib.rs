@@ -1,0 +1,18 @@
+//! What Ringfence asks the Kubernetes API: what stands in the metadata of pods and namespaces.
+//!
+//! Only reads, each within a deadline, and never a guess: what cannot be read is an error that says whose fault it is.
+
+mod access;
+mod client;
+mod error;
+mod object;
+mod resource;
+mod told;
+
+pub use access::Access;
+pub use client::{Kubernetes, LONGEST};
+pub use error::KubeError;
+pub use object::{Object, ObjectError};
+pub use resource::Resource;
+pub use secrecy::SecretString;
+pub use told::Told;
