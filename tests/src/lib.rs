@@ -10,6 +10,7 @@ pub mod bench;
 pub mod binaries;
 pub mod etcd;
 pub mod interleave;
+pub mod kubernetes;
 pub mod mixed;
 mod network;
 pub mod parsers;

@@ -4,7 +4,9 @@ use std::fs::OpenOptions;
 
 use ipam_core::model::Binding;
 use ipam_core::plan::Bind;
+use ipam_tests::kubernetes::{ApiServer, Reply};
 use ipam_tests::plugin::Call;
+use ipam_tests::world::pool;
 use serde_json::{Value, json};
 
 use super::Node;
@@ -63,6 +65,32 @@ fn a_required_binding_holds_below_the_main_plugin() {
     assert!(any.addresses()[0].starts_with("10.30."), "{:?}", any.json);
 }
 
+/// An exclusive pool is for bound namespaces, whoever asks and however.
+#[test]
+fn an_exclusive_pool_is_closed_below_the_main_plugin() {
+    let node = Node::new();
+    node.world.apply(pool(
+        "legacy-fin",
+        json!({"cidr": "10.20.0.0/24", "blockSize": 28}),
+        Some(true),
+    ));
+    let before = node.world.contents();
+    let named = add(&node, "c1", &json!({"ipv4_pools": ["legacy-fin"]})).run();
+    assert_eq!(named.code(), Some(104), "{:?}", named.json);
+    for pod in ["K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web;", ""] {
+        let args = format!("IgnoreUnknown=1;{pod}IP=10.20.0.77");
+        let by_address = add(&node, "c2", &json!({})).with("CNI_ARGS", args).run();
+        assert_eq!(by_address.code(), Some(104), "{:?}", by_address.json);
+    }
+    assert_eq!(node.world.contents(), before);
+    let binding: Binding =
+        serde_json::from_value(json!({"mode": "required", "ipv4Pools": ["legacy-fin"]})).unwrap();
+    node.world.drive(&Bind { tenant: "fin".to_owned(), binding }).unwrap();
+    let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web;IP=10.20.0.77";
+    let bound = add(&node, "c3", &json!({})).with("CNI_ARGS", args).run();
+    assert!(bound.success, "{:?}", bound.json);
+}
+
 #[test]
 fn a_variable_with_calicos_prefix_beats_the_configuration() {
     let node = Node::new();
@@ -88,20 +116,46 @@ fn what_is_undone_is_what_this_call_has_taken() {
     assert_eq!(node.world.taken(), taken, "the first address is still held");
 }
 
-/// `calico-ipam` would ask the Kubernetes API for the labels of the namespace; what it would learn is not known here.
+/// As stock Calico does, the labels of the namespace are asked for where a kubeconfig is configured, or `policy` says so.
 #[test]
-fn a_namespace_selector_matches_nobody_whose_labels_are_not_known() {
+fn a_namespace_selector_sees_the_labels_that_the_api_shows() {
     let selective = json!({
         "cidr": "10.20.0.0/24",
         "allowedUses": ["Workload"],
         "namespaceSelector": "!has(tenant)",
     });
-    let node = Node::with_pools(&[("selective", selective)]);
-    let mut conf = node.calico(&json!({}));
-    let without = Call::new("ADD", "c1", &conf).pod("fin", "web").run();
-    assert!(without.success, "a namespace without labels: {:?}", without.json);
-    conf["kubernetes"] = json!({"kubeconfig": "/etc/cni/net.d/calico-kubeconfig"});
-    let with = Call::new("ADD", "c2", &conf).pod("fin", "web").run();
-    assert_eq!(with.code(), Some(110), "{:?}", with.json);
-    assert!(with.message().contains("cannot find a qualified ippool"), "{:?}", with.json);
+    let (node, api) = (Node::with_pools(&[("selective", selective)]), ApiServer::start());
+    let plain = node.calico(&json!({}));
+    let mut by_kubeconfig = plain.clone();
+    by_kubeconfig["kubernetes"] = json!({"kubeconfig": api.kubeconfig()});
+    let mut by_policy = plain.clone();
+    by_policy["policy"] = json!({
+        "type": "k8s", "k8s_api_root": api.url(), "k8s_auth_token": api.token(),
+        "k8s_certificate_authority": api.authority(),
+    });
+    let mut nowhere = plain.clone();
+    nowhere["policy"] = json!({"type": "k8s"});
+    let add =
+        |container: &str, conf: &Value| Call::new("ADD", container, conf).pod("fin", "web").run();
+
+    assert!(add("c1", &plain).success, "a namespace without labels");
+    for (at, conf) in [&by_kubeconfig, &by_policy].into_iter().enumerate() {
+        api.namespace("fin", Reply::namespace("fin", &json!({}), &json!({"tenant": "x"})));
+        let other = add("c2", conf);
+        assert_eq!(other.code(), Some(110), "{:?}", other.json);
+        assert!(other.message().contains("cannot find a qualified ippool"), "{:?}", other.json);
+        api.namespace("fin", Reply::namespace("fin", &json!({}), &json!({})));
+        assert!(add(&format!("d{at}"), conf).success, "the labels are gone");
+        api.namespace("fin", Reply::Status(403));
+        assert_eq!(add("c2", conf).code(), Some(111), "no answer, no address");
+        let by_name = Call::new("ADD", &format!("e{at}"), conf).with(
+            "CNI_ARGS",
+            format!(
+                "IgnoreUnknown=1;IP=10.20.0.{};K8S_POD_NAMESPACE=fin;K8S_POD_NAME=web",
+                200 + at
+            ),
+        );
+        assert!(by_name.run().success, "an address by name asks nobody");
+    }
+    assert_eq!(add("c3", &nowhere).code(), Some(7), "nobody says where the API is");
 }
