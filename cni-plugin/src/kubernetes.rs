@@ -126,6 +126,16 @@ impl Inquiry {
     }
 }
 
+/// Asks the API for something that every cluster has, so that it is known to answer; whether it has that does not matter.
+pub(crate) async fn reach(access: &Access, within: Duration) -> Result<(), CniError> {
+    let kubernetes = Kubernetes::open(access).await.map_err(refused)?;
+    let namespace = Resource::namespace("default").map_err(refused)?;
+    match kubernetes.get(&namespace, within).await {
+        Ok(_) | Err(KubeError::Absent { .. }) => Ok(()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
 /// Reads where the API is from the field `kubernetes`.
 pub(crate) fn access(field: Option<&Value>) -> Result<Option<Access>, CniError> {
     let kubernetes = match field {

@@ -11,9 +11,9 @@ const ABOUT: &str = concat!(
     "ringfence-ipam ",
     env!("CARGO_PKG_VERSION"),
     ": a CNI IPAM plugin. It is called by a container runtime with CNI_COMMAND set and its configuration on stdin.\n",
-    "CNI versions: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0\n",
+    "CNI versions: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n",
 );
-const USAGE: &str = "usage: CNI_COMMAND=ADD|CHECK|DEL|VERSION ringfence-ipam < configuration\n       ringfence-ipam --version\n";
+const USAGE: &str = "usage: CNI_COMMAND=ADD|CHECK|DEL|GC|STATUS|VERSION ringfence-ipam < configuration\n       ringfence-ipam --version\n";
 /// Misuse of the command line, as opposed to an error of the protocol.
 const EXIT_USAGE: u8 = 2;
 

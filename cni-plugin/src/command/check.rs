@@ -13,13 +13,6 @@ use super::{Answer, Session, now, start_logging};
 
 /// Compares the store with the result of ADD. Annotations are not judged again: they count at creation only.
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
-    if !netconf.version.has_check() {
-        let message = format!(
-            "CHECK needs CNI version 0.4.0, the configuration says {}",
-            netconf.version.text()
-        );
-        return Err(CniError::new(Code::Version, message));
-    }
     let fields = Fields::collect(netconf)?;
     start_logging(&fields)?;
     let Some(prev_result) = netconf.top.get("prevResult").filter(|value| !value.is_null()) else {

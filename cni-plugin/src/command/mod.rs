@@ -1,9 +1,12 @@
 //! The commands, from the configuration to the answer.
 
 mod add;
+mod chained;
 mod check;
 mod del;
+mod gc;
 mod session;
+mod status;
 
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +19,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::protocol::{
-    Arguments, Call, CniError, Code, Command, Netconf, read_stdin, version_answer,
+    Arguments, Call, CniError, Code, Command, Netconf, Role, read_stdin, version_answer,
 };
 use crate::settings::Fields;
 
@@ -71,24 +74,39 @@ pub async fn run(command: &str) -> Result<Answer, CniError> {
         let stdin = read_stdin(io::stdin().lock()).unwrap_or_default();
         return Ok(Answer { text: version_answer(&stdin), undo: None });
     }
-    match attached(command).await {
+    match carry_out(command).await {
         // Whatever is wrong with a DEL, the runtime must not take it for done.
         Err(error) if command == Command::Del => Err(error.for_del()),
         answer => answer,
     }
 }
 
-/// Carries out a command about an attachment.
-async fn attached(command: Command) -> Result<Answer, CniError> {
-    let call = Call::read(command)?;
+/// Carries out a command that has a configuration.
+async fn carry_out(command: Command) -> Result<Answer, CniError> {
+    let of_network = matches!(command, Command::Gc | Command::Status);
+    let call = if of_network { None } else { Some(Call::read(command)?) };
     let netconf = Netconf::parse(&read_stdin(io::stdin().lock())?)?;
-    let answer = match command {
-        Command::Add => add::run(&call, &netconf).await,
-        Command::Check => check::run(&call, &netconf).await,
-        Command::Del => del::run(&call, &netconf).await,
-        Command::Version => Ok(Answer::nothing()),
+    let answer = match (command.judge(netconf.version), command, &call) {
+        (Err(error), _, _) => Err(error),
+        (Ok(()), Command::Gc, _) => gc::run(&netconf).await,
+        (Ok(()), Command::Status, _) => status::run(&netconf).await,
+        (Ok(()), command, Some(call)) => attached(command, call, &netconf).await,
+        (Ok(()), _, None) => Ok(Answer::nothing()),
     };
     answer.map_err(|error| error.in_version(netconf.version))
+}
+
+/// Carries out a command about an attachment.
+async fn attached(command: Command, call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
+    match (netconf.role, command) {
+        (Role::Chained, Command::Add) => chained::add(netconf),
+        // What another plugin was given, it gives back itself.
+        (Role::Chained, Command::Del) => Ok(Answer::nothing()),
+        (Role::Delegate, Command::Add) => add::run(call, netconf).await,
+        (_, Command::Check) => check::run(call, netconf).await,
+        (Role::Delegate, Command::Del) => del::run(call, netconf).await,
+        (_, Command::Gc | Command::Status | Command::Version) => Ok(Answer::nothing()),
+    }
 }
 
 /// Judges everything about an ADD that comes from outside, and touches no store: for feeding the parsers.

@@ -29,7 +29,12 @@ pub(super) struct Session {
 impl Session {
     /// Opens the store that the settings name; the plugin never makes one.
     pub(super) fn open(fields: &Fields) -> Result<Self, CniError> {
-        let (settings, timeout) = (fields.store()?, fields.timeout()?);
+        Self::open_within(fields, Duration::MAX)
+    }
+
+    /// Opens the store for a call that must not take longer than this, whatever the settings allow.
+    pub(super) fn open_within(fields: &Fields, longest: Duration) -> Result<Self, CniError> {
+        let (settings, timeout) = (fields.store()?, fields.timeout()?.min(longest));
         let ends = Instant::now() + timeout;
         let cache = match &settings {
             StoreSettings::Embedded { .. } => None,

@@ -2,7 +2,7 @@
 
 use std::env::{var, var_os};
 
-use super::{Arguments, CniError, Code};
+use super::{Arguments, CniError, Code, Version};
 
 /// What the runtime wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) enum Command {
     Add,
     Check,
     Del,
+    Gc,
+    Status,
     Version,
 }
 
@@ -36,15 +38,29 @@ impl Command {
             "ADD" => Ok(Self::Add),
             "CHECK" => Ok(Self::Check),
             "DEL" => Ok(Self::Del),
+            "GC" => Ok(Self::Gc),
+            "STATUS" => Ok(Self::Status),
             "VERSION" => Ok(Self::Version),
-            "GC" | "STATUS" => Err(CniError::new(
-                Code::Version,
-                format!(
-                    "CNI_COMMAND {text} needs CNI version 1.1.0, which this version does not speak"
-                ),
-            )),
-            _ => Err(invalid("CNI_COMMAND", text, "must be ADD, CHECK, DEL or VERSION")),
+            _ => {
+                Err(invalid("CNI_COMMAND", text, "must be ADD, CHECK, DEL, GC, STATUS or VERSION"))
+            }
         }
+    }
+
+    /// Refuses a command that the version of the configuration does not have.
+    pub(crate) fn judge(self, version: Version) -> Result<(), CniError> {
+        let (name, since) = match self {
+            Self::Add | Self::Del | Self::Version => return Ok(()),
+            Self::Check => ("CHECK", Version::V0_4_0),
+            Self::Gc => ("GC", Version::V1_1_0),
+            Self::Status => ("STATUS", Version::V1_1_0),
+        };
+        if version >= since {
+            return Ok(());
+        }
+        let (since, given) = (since.text(), version.text());
+        let message = format!("{name} needs CNI version {since}, the configuration says {given}");
+        Err(CniError::new(Code::Version, message))
     }
 }
 
@@ -71,7 +87,7 @@ impl Call {
             Command::Del => {
                 read("CNI_ARGS").and_then(|text| Arguments::parse(&text)).unwrap_or_default()
             }
-            Command::Add | Command::Check | Command::Version => {
+            Command::Add | Command::Check | Command::Gc | Command::Status | Command::Version => {
                 Arguments::parse(&read("CNI_ARGS")?)?
             }
         };

@@ -24,6 +24,8 @@ pub enum Code {
     Config = 7,
     /// Try again later.
     TryAgain = 11,
+    /// STATUS: no ADD can succeed now.
+    NotReady = 50,
     /// An annotation is malformed.
     Annotation = 100,
     /// A pool does not exist.
@@ -62,6 +64,8 @@ pub enum Code {
     CheckOther = 121,
     /// CHECK: the sets of addresses differ.
     CheckDiffers = 122,
+    /// GC: not everything could be released.
+    Incomplete = 130,
     /// A fault of this program, or data that cannot be understood.
     Internal = 999,
 }
@@ -131,6 +135,12 @@ impl CniError {
     /// Adds how others say the same.
     pub(crate) fn in_other_words(mut self, words: &str) -> Self {
         self.message = format!("{} ({words})", self.message);
+        self
+    }
+
+    /// Tells the same under another number.
+    pub(crate) fn as_code(mut self, code: Code) -> Self {
+        self.code = code;
         self
     }
 

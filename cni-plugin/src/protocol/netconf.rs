@@ -1,6 +1,8 @@
 //! The network configuration on stdin.
 
+use std::env;
 use std::io::Read;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -14,11 +16,24 @@ const BYTES_MAX: usize = 1024 * 1024;
 /// The deepest nesting that is read.
 const NESTING_MAX: usize = 64;
 
+/// Who calls this plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Another plugin, which needs addresses.
+    Delegate,
+    /// The runtime itself, for a plugin of its list: nothing is assigned, but the network can be cleaned up.
+    Chained,
+}
+
+/// The name of this program, as configurations know it.
+const OWN_TYPE: &str = "ringfence-ipam";
+
 /// The configuration: whose network it is, and everything else as it stands there.
 #[derive(Clone, Debug)]
 pub(crate) struct Netconf {
     pub(crate) version: Version,
     pub(crate) name: String,
+    pub(crate) role: Role,
     /// The type of the plugin that delegates to this one.
     pub(crate) upper_type: String,
     pub(crate) top: Object,
@@ -74,13 +89,21 @@ impl Netconf {
             ));
         }
         let upper_type = top.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let ipam = match top.get("ipam") {
-            Some(Value::Object(ipam)) => ipam.clone(),
+        let (role, ipam) = match top.get("ipam") {
+            Some(Value::Object(ipam)) => (Role::Delegate, ipam.clone()),
             Some(_) => return Err(CniError::new(Code::Config, "ipam must be an object")),
+            // A plugin of the list has its fields at the top.
+            None if is_own_type(&upper_type) => (Role::Chained, top.clone()),
             None => return Err(CniError::new(Code::Config, "ipam is missing")),
         };
-        Ok(Self { version, name, upper_type, top, ipam })
+        Ok(Self { version, name, role, upper_type, top, ipam })
     }
+}
+
+/// Says whether a type names this very program, under whatever name it was installed.
+fn is_own_type(upper_type: &str) -> bool {
+    let program = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    upper_type == OWN_TYPE || program.file_name().is_some_and(|name| name == upper_type)
 }
 
 fn undecodable(why: &str) -> CniError {

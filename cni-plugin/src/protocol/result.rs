@@ -7,7 +7,7 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CniError, Code, Version};
+use super::{CniError, Code, Object, Version};
 
 /// What ADD answers.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Route {
     /// Where to. Only what `calico-ipam` prints has bits set behind the prefix, and only Calico's main plugin takes that.
     pub(crate) destination: IpNetwork,
     pub(crate) gateway: Option<IpAddr>,
+    /// What else is said of it, in the words of CNI 1.1.0.
+    pub(crate) details: Object,
 }
 
 #[derive(Serialize)]
@@ -75,6 +77,8 @@ struct WireRoute {
     dst: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     gw: Option<IpAddr>,
+    #[serde(flatten)]
+    details: Object,
 }
 
 impl AddResult {
@@ -91,7 +95,7 @@ impl AddResult {
             Some(WireFamily {
                 ip: network.to_string(),
                 gateway: *gateway,
-                routes: routes.map(WireRoute::of).collect(),
+                routes: routes.map(|route| WireRoute::of(route, version)).collect(),
             })
         };
         let wire = WireByFamily {
@@ -116,7 +120,7 @@ impl AddResult {
         let wire = Wire {
             cni_version: version.text(),
             ips: self.addresses.iter().map(address).collect(),
-            routes: self.routes.iter().map(WireRoute::of).collect(),
+            routes: self.routes.iter().map(|route| WireRoute::of(route, version)).collect(),
             dns,
         };
         // Text keys and plain values: there is nothing that could fail.
@@ -125,8 +129,9 @@ impl AddResult {
 }
 
 impl WireRoute {
-    fn of(route: &Route) -> Self {
-        Self { dst: route.destination.to_string(), gw: route.gateway }
+    fn of(route: &Route, version: Version) -> Self {
+        let details = if version.details_routes() { route.details.clone() } else { Object::new() };
+        Self { dst: route.destination.to_string(), gw: route.gateway, details }
     }
 }
 
@@ -177,6 +182,7 @@ mod tests {
             routes: vec![Route {
                 destination: "0.0.0.0/0".parse().unwrap(),
                 gateway: Some("10.0.0.1".parse().unwrap()),
+                details: Object::new(),
             }],
             dns: None,
         };

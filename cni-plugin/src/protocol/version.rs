@@ -13,12 +13,20 @@ pub(crate) enum Version {
     V0_3_1,
     V0_4_0,
     V1_0_0,
+    V1_1_0,
 }
 
 impl Version {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0];
-    pub(crate) const NEWEST: Self = Self::V1_0_0;
+    pub(crate) const ALL: [Self; 7] = [
+        Self::V0_1_0,
+        Self::V0_2_0,
+        Self::V0_3_0,
+        Self::V0_3_1,
+        Self::V0_4_0,
+        Self::V1_0_0,
+        Self::V1_1_0,
+    ];
+    pub(crate) const NEWEST: Self = Self::V1_1_0;
 
     /// Finds the version of a configuration; one that says nothing means the first there ever was.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, CniError> {
@@ -40,6 +48,7 @@ impl Version {
             Self::V0_3_1 => "0.3.1",
             Self::V0_4_0 => "0.4.0",
             Self::V1_0_0 => "1.0.0",
+            Self::V1_1_0 => "1.1.0",
         }
     }
 
@@ -53,9 +62,9 @@ impl Version {
         self < Self::V1_0_0
     }
 
-    /// Whether the version knows CHECK.
-    pub(crate) fn has_check(self) -> bool {
-        self >= Self::V0_4_0
+    /// Whether a route in a result says more than where it leads.
+    pub(crate) fn details_routes(self) -> bool {
+        self >= Self::V1_1_0
     }
 }
 
@@ -77,7 +86,7 @@ mod tests {
     fn only_exact_versions_are_spoken() {
         assert_eq!(Version::parse(Some("0.4.0")), Ok(Version::V0_4_0));
         assert_eq!(Version::parse(None), Ok(Version::V0_1_0), "what says nothing is the first");
-        for text in [Some("9.9.9"), Some("1.0"), Some(""), Some("0.5.0"), Some("1.1.0")] {
+        for text in [Some("9.9.9"), Some("1.0"), Some(""), Some("0.5.0"), Some("1.2.0")] {
             assert_eq!(
                 Version::parse(text).expect_err("not spoken").code,
                 Code::Version,
@@ -91,7 +100,7 @@ mod tests {
         let answer = version_answer(b"\xff{");
         assert_eq!(
             answer,
-            r#"{"cniVersion":"1.0.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0"]}"#
+            r#"{"cniVersion":"1.1.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]}"#
         );
     }
 }

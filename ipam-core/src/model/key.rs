@@ -16,7 +16,8 @@ pub const OWN_ROOT: &str = "/ringfence/v1/";
 pub const CONFIG: &str = "/calico/ipam/v2/config";
 
 const BLOCK_ROOT: &str = "/calico/ipam/v2/assignment/";
-const HANDLE_ROOT: &str = "/calico/ipam/v2/handle/";
+/// What the keys of all handles begin with.
+pub const HANDLES: &str = "/calico/ipam/v2/handle/";
 /// What the keys of all hosts' claims begin with.
 pub const HOSTS: &str = "/calico/ipam/v2/host/";
 const VIRTUAL_ROOT: &str = "/calico/ipam/v2/virtual/";
@@ -70,7 +71,7 @@ pub fn affinities(owner: &Owner, family: Family) -> String {
 /// Returns the key of a handle.
 #[must_use]
 pub fn handle(id: &HandleId) -> String {
-    format!("{HANDLE_ROOT}{id}")
+    format!("{HANDLES}{id}")
 }
 
 /// Returns the key of a resource.
@@ -121,7 +122,7 @@ pub fn parse(key: &str) -> Option<Named> {
     if let Some(rest) = key.strip_prefix(BLOCK_ROOT) {
         return parse_cidr(rest).map(Named::Block);
     }
-    if let Some(id) = key.strip_prefix(HANDLE_ROOT) {
+    if let Some(id) = key.strip_prefix(HANDLES) {
         return one_segment(id).map(Named::Handle);
     }
     if let Some(rest) = key.strip_prefix(HOSTS) {

@@ -89,6 +89,15 @@ impl Timestamp {
         format!("{date} {clock}{fraction} +0000 UTC")
     }
 
+    /// Reads a point as Go's `time.String` writes it in any zone, `None` where it is none.
+    #[must_use]
+    pub fn from_go_text(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let (date, clock, zone) = (parts.next()?, parts.next()?, parts.next()?);
+        let (hours, minutes) = zone.split_at_checked(3)?;
+        parse(&format!("{date} {clock}{hours}:{minutes}"))
+    }
+
     fn civil(self) -> (String, String) {
         let seconds = self.seconds();
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
@@ -225,6 +234,25 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_go_writes_is_read_back() {
+        for (text, expected) in [
+            ("2026-08-22 10:15:30.987 +0000 UTC", Some(1_787_393_730_987_000_000)),
+            ("2026-08-22 12:15:30 +0200 CEST", Some(1_787_393_730_000_000_000)),
+            ("2026-08-22 10:15:30 +0000 UTC m=+0.5", Some(1_787_393_730_000_000_000)),
+            ("2026-08-22T10:15:30Z", None),
+            ("2026-08-22 10:15:30 UTC", None),
+            ("2026-08-22 10:15:30", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            let read = Timestamp::from_go_text(text);
+            assert_eq!(read.map(Timestamp::nanos), expected, "{text}");
+        }
+        let now = Timestamp::from_nanos(1_787_393_730_987_654_321);
+        assert_eq!(Timestamp::from_go_text(&now.to_go_text()), Some(now));
+    }
 
     #[test]
     fn text_round_trips_in_whole_seconds() {

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use crate::block::Target;
 use crate::ip::Cidr;
 use crate::kv::{Lookup, Range, Read};
 use crate::model::{Block, Handle, HandleId, Timestamp, key};
 
-use super::{Holder, Outcome, Planned, Request};
+use super::{AddressTarget, Holder, Outcome, Planned, Request};
 
 /// Asks which addresses a handle holds.
 #[derive(Clone, Debug)]
@@ -26,6 +27,27 @@ pub struct HeldAddress {
     pub holder: Holder,
     /// Under which sequence number it was taken.
     pub sequence: u64,
+}
+
+impl HeldAddress {
+    /// Returns everything that somebody holds in a block.
+    pub(super) fn all_of(block: &Block) -> impl Iterator<Item = Self> {
+        let taken = block.taken().filter(|(_, record)| record.released_at.is_none());
+        taken.map(|(ordinal, record)| Self {
+            ip: block.cidr.address_at(ordinal),
+            block: block.cidr,
+            holder: Holder::of(record),
+            sequence: block.sequence_of(ordinal),
+        })
+    }
+
+    /// Returns what to release: this allocation, and no later one of the same address.
+    #[must_use]
+    pub fn target(&self) -> AddressTarget {
+        let conditions =
+            Target { handle: self.holder.handle.clone(), sequence: Some(self.sequence) };
+        AddressTarget { ip: self.ip, conditions }
+    }
 }
 
 impl Request for Held {
@@ -53,13 +75,8 @@ pub(super) fn held_by(lookup: &mut Lookup<'_>, id: &HandleId) -> Planned<Option<
             continue;
         };
         let block = Block::decode(&block_key, &kv.value)?;
-        let mine = block.taken().filter(|(_, record)| record.handle() == Some(id.as_str()));
-        held.extend(mine.map(|(ordinal, record)| HeldAddress {
-            ip: block.cidr.address_at(ordinal),
-            block: block.cidr,
-            holder: Holder::of(record),
-            sequence: block.sequence_of(ordinal),
-        }));
+        let is_mine = |address: &HeldAddress| address.holder.handle.as_deref() == Some(id.as_str());
+        held.extend(HeldAddress::all_of(&block).filter(is_mine));
     }
     Ok(Some(held))
 }

@@ -14,6 +14,7 @@ mod ensure_blocks;
 mod facts;
 mod held;
 mod holder;
+mod leftovers;
 mod owners;
 mod promote;
 pub(crate) mod release;
@@ -35,6 +36,7 @@ pub use delete_pool::DeletePool;
 pub use ensure_blocks::EnsureBlocks;
 pub use held::{Held, HeldAddress};
 pub use holder::Holder;
+pub use leftovers::{Attachment, HANDLES_MAX, Leftovers};
 pub use owners::{AssignmentOf, Owners, SetOwners};
 pub use promote::PromoteOwner;
 pub use release::{HandleTarget, Release};
@@ -197,9 +199,49 @@ pub fn step<R: Request>(request: &R, view: &View, now: Timestamp) -> Step<R::Rep
     }
 }
 
+/// Asks whether a request could be fulfilled, without searching for long. Nothing changes.
+#[derive(Clone, Debug)]
+pub struct Probe<R> {
+    /// The request.
+    pub request: R,
+    /// After how many blocks of a pool without a free block the search for room ends.
+    pub blocks_max: u128,
+}
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It could be fulfilled.
+    Found,
+    /// Everything that was looked at is full; there is more.
+    Unknown,
+}
+
+impl<R: Request> Request for Probe<R> {
+    type Reply = Room;
+
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Room>> {
+        match DryRun(&self.request).plan(lookup, now) {
+            Ok(_) => Ok(Outcome::Done(Room::Found)),
+            Err(Halt::Note(note)) if note.waypoint.walked >= self.blocks_max => {
+                Ok(Outcome::Done(Room::Unknown))
+            }
+            Err(halt) => Err(halt),
+        }
+    }
+}
+
 /// Plans a request to the end and changes nothing: the reply says what would be true.
 #[derive(Clone, Debug)]
 pub struct DryRun<R>(pub R);
+
+impl<R: Request> Request for &R {
+    type Reply = R::Reply;
+
+    fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
+        (**self).plan(lookup, now)
+    }
+}
 
 impl<R: Request> Request for DryRun<R> {
     type Reply = R::Reply;

@@ -178,11 +178,11 @@ fn check_understands_the_results_of_its_versions() {
 
 #[test]
 fn version_is_answered_whatever_came_with_it() {
-    let supported = json!(["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"]);
+    let supported = json!(["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]);
     for (stdin, version) in [
-        (b"".as_slice(), "1.0.0"),
-        (b"\xff{", "1.0.0"),
-        (br#"{"cniVersion": "9.9.9"}"#, "1.0.0"),
+        (b"".as_slice(), "1.1.0"),
+        (b"\xff{", "1.1.0"),
+        (br#"{"cniVersion": "9.9.9"}"#, "1.1.0"),
         (br#"{"cniVersion": "0.4.0"}"#, "0.4.0"),
         (br#"{"cniVersion": "1.0.0", "name": "net", "ipam": {}}"#, "1.0.0"),
     ] {
@@ -311,7 +311,7 @@ fn by_hand(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn a_person_is_told_what_this_is() {
     let (exit, stdout, stderr) = by_hand(&[]);
     assert_eq!((exit, stdout.as_str()), (Some(0), ""));
-    assert!(stderr.contains("CNI IPAM plugin") && stderr.contains("1.0.0"), "{stderr}");
+    assert!(stderr.contains("CNI IPAM plugin") && stderr.contains("1.1.0"), "{stderr}");
     for flag in ["-v", "--version"] {
         let (exit, stdout, stderr) = by_hand(&[flag]);
         assert_eq!((exit, stderr.as_str()), (Some(0), ""), "{flag}");

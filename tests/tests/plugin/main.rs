@@ -11,8 +11,10 @@ mod addresses;
 mod choice;
 mod commands;
 mod datastore;
+mod gc;
 mod lifetime;
 mod result;
+mod status;
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ use ipnetwork::IpNetwork;
 
 use crate::identity;
 use crate::kubernetes::Inquiry;
-use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route, judge_namespace};
+use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Object, Route, judge_namespace};
 use crate::settings::Fields;
 
 use super::super::{Answer, Session};
@@ -134,7 +134,11 @@ fn result(request: &Assign, assigned: &Assigned) -> AddResult {
         IpNetwork::new(address.ip, length).ok()
     });
     let networks: Vec<IpNetwork> = networks.collect();
-    let route = |network: &IpNetwork| Route { destination: *network, gateway: None };
+    let route = |network: &IpNetwork| Route {
+        destination: *network,
+        gateway: None,
+        details: Object::new(),
+    };
     AddResult {
         addresses: networks.iter().map(|network| (*network, None)).collect(),
         routes: networks.iter().map(route).collect(),

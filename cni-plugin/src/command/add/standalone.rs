@@ -200,5 +200,5 @@ fn complete(route: &Route, addresses: &[Assignment]) -> Option<Route> {
         warn!(destination = %route.destination, "no {family} address was given, so the route is left out");
         return None;
     };
-    Some(Route { destination: route.destination, gateway: route.gateway.or(address.gateway) })
+    Some(Route { gateway: route.gateway.or(address.gateway), ..route.clone() })
 }
