@@ -85,7 +85,7 @@ fn the_installed_plugin_finds_its_store_below_any_main_plugin() {
     for (name, main) in [("ringfence-ipam", "bridge"), ("calico-ipam", "calico")] {
         let call = |command, container| {
             let call = Call::new(command, container, &node.netconf(main));
-            call.through(node.path("bin").join(name)).with("HOSTNAME", "n1")
+            call.through(node.path("bin").join(name))
         };
         let given = call("ADD", name).run();
         assert!(given.success && given.addresses().len() == 1, "{name}: {given:?}");
@@ -108,14 +108,14 @@ fn root_without_any_capability_can_install_and_uninstall() {
     let calico = node.path("bin/calico-ipam");
     fs::create_dir(node.path("bin")).unwrap();
     fs::write(&calico, "stock").unwrap();
-    let below: Vec<&str> = POWERLESS.to_vec();
-    let powers = Command::new(below[0]).args(&below[1..]).args(["cat", "/proc/self/status"]);
-    let powers = String::from_utf8({ powers }.output().unwrap().stdout).unwrap();
+    let mut powers = Command::new(POWERLESS[0]);
+    let powers = powers.args(&POWERLESS[1..]).args(["cat", "/proc/self/status"]).output().unwrap();
+    let powers = String::from_utf8(powers.stdout).unwrap();
     assert!(powers.contains("CapEff:\t0000000000000000"), "{powers}");
-    let installed = node.install(&below, &["--replace-calico-ipam"]);
+    let installed = node.install(&POWERLESS, &["--replace-calico-ipam"]);
     assert!(installed.status.success(), "{installed:?}");
     assert_eq!(fs::read(&calico).unwrap(), fs::read(binary("ringfence-ipam")).unwrap());
-    let removed = node.install(&below, &["--uninstall"]);
+    let removed = node.install(&POWERLESS, &["--uninstall"]);
     assert!(removed.status.success(), "{removed:?}");
     assert_eq!(fs::read(&calico).unwrap(), b"stock");
 }

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-pub(super) const INSTALL_CNI_EXAMPLES: &str = "The store is the one of the settings, which the plugin is told: see \
+pub(super) const INSTALL_CNI_EXAMPLES: &str =
+    "The store is the one of the settings, which the plugin is told: see \
 ringfence config view --origin.
 
 Examples:
   ringfence install-cni --etcd-endpoints http://etcd-1.example:2379 --dry-run
   ringfence install-cni --store embedded
   ringfence install-cni --replace-calico-ipam
-  ringfence install-cni --watch --kubeconfig-from-service-account /var/run/secrets/kubernetes.io/serviceaccount
+  ringfence install-cni --replace-calico-ipam --watch --interval 30
   ringfence install-cni --uninstall";
 
 /// What to install, and where.

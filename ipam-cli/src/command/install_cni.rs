@@ -25,6 +25,7 @@ pub(super) async fn run(context: &mut Context, args: &InstallCni) -> Result<Exit
     if args.watch {
         return watch(context, args).await;
     }
+    refuse_early(context, args)?;
     let folder = if args.dry_run { None } else { Some(Folder::take(&args.config_dir)?) };
     if !install(context, args, folder.as_ref(), Shown::Everything)? {
         context.note("nothing had to be changed");
@@ -37,6 +38,13 @@ pub(super) async fn run(context: &mut Context, args: &InstallCni) -> Result<Exit
 enum Shown {
     Everything,
     WhatChanged,
+}
+
+/// Refuses what must be refused before even a folder is made.
+fn refuse_early(context: &Context, args: &InstallCni) -> Result<(), Cause> {
+    let (wanted, _) = wanted(args, &context.sources.read()?)?;
+    Plan::install(&wanted, Record::read(&args.config_dir)?)?;
+    Ok(())
 }
 
 /// Installs once, and tells whether anything had to be changed. Without a folder nothing is.
@@ -67,6 +75,7 @@ async fn watch(context: &mut Context, args: &InstallCni) -> Result<Exit, Cause> 
     let no_signals =
         |source: std::io::Error| Cause::Machine { needed: "signals", source: source.into() };
     let mut end = signal(SignalKind::terminate()).map_err(no_signals)?;
+    refuse_early(context, args)?;
     let Some(folder) = wait_for_turn(context, args, &mut end).await? else { return Ok(Exit::Done) };
     install(context, args, Some(&folder), Shown::Everything)?;
     context.printer.finish().map_err(Cause::Output)?;

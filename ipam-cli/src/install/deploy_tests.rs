@@ -48,10 +48,8 @@ fn words(container: &Value) -> Vec<String> {
 
 fn parsed(words: &[String]) -> (Arguments, InstallCni) {
     let arguments = Arguments::try_parse_from(words).unwrap();
-    match arguments.command.clone() {
-        Command::InstallCni(args) => (arguments, args),
-        other => panic!("{other:?}"),
-    }
+    let Command::InstallCni(args) = arguments.command.clone() else { panic!("{words:?}") };
+    (arguments, args)
 }
 
 #[test]
@@ -109,16 +107,15 @@ fn every_path_is_mounted_where_it_is_written_or_read() {
         let holds = |mount: &&Value| path.starts_with(mount["mountPath"].as_str().unwrap());
         mounts.iter().find(holds).unwrap_or_else(|| panic!("{} is not mounted", path.display()))
     };
-    let mut of_host = 0;
-    for path in [&args.bin_dir, &args.config_dir] {
+    let written = [&args.bin_dir, &args.config_dir];
+    for path in written {
         let mount = mount(path);
         assert!(mount.get("readOnly").is_none(), "{}", path.display());
         // The files name each other by the paths of the pod, and the plugin reads them on the node.
         assert_eq!(volume(mount)["hostPath"]["path"], mount["mountPath"]);
-        of_host += 1;
     }
     let on_host = volumes.iter().filter(|volume| volume.get("hostPath").is_some()).count();
-    assert_eq!(on_host, of_host, "nothing else of the node is within reach");
+    assert_eq!(on_host, written.len(), "nothing else of the node is within reach");
     let settings = mount(arguments.globals.config.as_deref().unwrap());
     assert!(volume(settings).get("secret").is_some() && settings["readOnly"] == true);
     let account = args.kubeconfig_from_service_account.unwrap();

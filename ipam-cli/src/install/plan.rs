@@ -74,34 +74,7 @@ impl<'w> Plan<'w> {
         let mut plan = Self::of(stored);
         plan.promised = plan.stored.clone();
         for entry in plan.stored.entries.iter().rev() {
-            let mut step = |path: &Path, act| plan.steps.push(Step { path: path.into(), act });
-            let found = look(&entry.path)?;
-            let is_ours = is_one_of(&found, &entry.holds);
-            match (&entry.kept, &found) {
-                (None, Found::Nothing) => step(&entry.path, Act::Leave),
-                (None, _) if is_ours => step(&entry.path, Act::Remove),
-                (Some(kept), _) if is_ours || found == Found::Nothing => match look(&kept.path)? {
-                    Found::Nothing => {
-                        return Err(InstallError::KeptGone { path: kept.path.clone() });
-                    }
-                    aside if is_one_of(&aside, &kept.holds) => {
-                        step(&entry.path, Act::Restore(kept.path.clone()));
-                    }
-                    _ => return Err(InstallError::Changed { path: kept.path.clone() }),
-                },
-                // It was not replaced yet, or is put back already.
-                (Some(kept), _) if is_one_of(&found, &kept.holds) => {
-                    step(&entry.path, Act::Leave);
-                    match look(&kept.path)? {
-                        Found::Nothing => step(&kept.path, Act::Leave),
-                        aside if is_one_of(&aside, &kept.holds) => step(&kept.path, Act::Remove),
-                        _ => return Err(InstallError::Changed { path: kept.path.clone() }),
-                    }
-                }
-                (Some(_) | None, _) => {
-                    return Err(InstallError::Changed { path: entry.path.clone() });
-                }
-            }
+            plan.steps.extend(uninstall_one(entry)?);
         }
         Ok(plan)
     }
@@ -187,17 +160,55 @@ impl<'w> Plan<'w> {
     }
 }
 
-/// Returns what is kept already: as the list says or, where the list was lost, what lies under the name that only this
+/// Plans to remove one file, or to put back what was there before.
+fn uninstall_one(entry: &Entry) -> Result<Vec<Step<'static>>, InstallError> {
+    let step = |path: &Path, act| Step { path: path.to_path_buf(), act };
+    let changed = |path: &Path| Err(InstallError::Changed { path: path.to_path_buf() });
+    let found = look(&entry.path)?;
+    let is_ours = is_one_of(&found, &entry.holds);
+    let Some(kept) = &entry.kept else {
+        return match found {
+            Found::Nothing => Ok(vec![step(&entry.path, Act::Leave)]),
+            Found::File { .. } | Found::Link(_) if is_ours => {
+                Ok(vec![step(&entry.path, Act::Remove)])
+            }
+            Found::File { .. } | Found::Link(_) | Found::Other => changed(&entry.path),
+        };
+    };
+    let aside = look(&kept.path)?;
+    let is_gone = aside == Found::Nothing;
+    if !is_gone && !is_one_of(&aside, &kept.holds) {
+        return changed(&kept.path);
+    }
+    if is_ours || found == Found::Nothing {
+        if is_gone {
+            return Err(InstallError::KeptGone { path: kept.path.clone() });
+        }
+        return Ok(vec![step(&entry.path, Act::Restore(kept.path.clone()))]);
+    }
+    if !is_one_of(&found, &kept.holds) {
+        return changed(&entry.path);
+    }
+    // It was not replaced yet, or is put back already.
+    let of_kept = if is_gone { Act::Leave } else { Act::Remove };
+    Ok(vec![step(&entry.path, Act::Leave), step(&kept.path, of_kept)])
+}
+
+/// Returns what is kept already: what lies where the list says or, where the list was lost, under the name that only this
 /// program gives.
 fn kept_already(wanted: &Wanted, before: Option<&Entry>) -> Result<Option<Kept>, InstallError> {
-    match (before, &wanted.aside) {
-        (Some(before), _) => Ok(before.kept.clone()),
-        (None, None) => Ok(None),
-        (None, Some(aside)) => {
-            let mark = look(aside)?.mark().cloned();
-            Ok(mark.map(|mark| Kept { path: aside.clone(), holds: [mark].into() }))
-        }
-    }
+    let kept = before.and_then(|before| before.kept.as_ref());
+    let path = match (before, kept) {
+        (None, _) => wanted.aside.as_ref(),
+        (Some(_), kept) => kept.map(|kept| &kept.path),
+    };
+    let Some(path) = path else { return Ok(None) };
+    let mark = look(path)?.mark().cloned();
+    let is_known = |mark: &Mark| kept.is_none_or(|kept| kept.holds.contains(mark));
+    Ok(match mark.filter(is_known) {
+        Some(mark) => Some(Kept { path: path.clone(), holds: [mark].into() }),
+        None => kept.cloned(),
+    })
 }
 
 impl Step<'_> {

@@ -13,7 +13,7 @@ fn the_old_one_is_kept_and_put_back_as_it_was() {
     let (before, inodes) = (node.listing(), node.inodes());
     assert_eq!(before, ["bin 755", "bin/calico-ipam 4711 calico-ipam"]);
     let told = node.ok(&REPLACE);
-    assert!(told.contains("before-ringfence  kept") && told.contains("replaced"), "{told}");
+    assert!(told.contains("before-ringfence    kept") && told.contains("replaced"), "{told}");
     assert_eq!(
         node.listing()[1..4],
         [

@@ -133,9 +133,13 @@ fn without_permission_nothing_is_half_done() {
     assert!(code == 3 && told.contains("bin/ringfence-ipam cannot be changed"), "{told}");
     assert!(told.contains("goes on where this one stopped"), "{told}");
     assert!(!node.bin("ringfence-ipam").exists() && node.config("config.json").exists());
-    chown(node.bin(""), Some(NOBODY), None).unwrap();
-    assert_eq!(as_nobody(&[]).0, 0);
-    assert_eq!(as_nobody(&["--uninstall"]).0, 0);
+    for folder in ["bin", "net.d"] {
+        chown(node.machine.path(folder), Some(NOBODY), None).unwrap();
+    }
+    for args in [&[][..], &["--uninstall"]] {
+        let (code, told) = as_nobody(args);
+        assert_eq!(code, 0, "{told}");
+    }
     assert_eq!(node.listing(), before);
 }
 
