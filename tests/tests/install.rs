@@ -54,6 +54,7 @@ impl Node {
         json!({
             "cniVersion": "1.0.0",
             "name": "net",
+            "nodename": "n1",
             "type": main,
             "ipam": {"type": "ringfence-ipam", "config_file": self.path("config/config.json")},
         })
@@ -69,6 +70,12 @@ fn the_installed_plugin_finds_its_store_below_any_main_plugin() {
     let node = Node::fresh();
     let made = node.ringfence(&[], &["pool", "create", "a", "10.20.0.0/24"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
+    // Calico's main plugin has its node in the store.
+    let manifest = "{apiVersion: projectcalico.org/v3, kind: Node, metadata: {name: n1}, spec: {}}";
+    fs::write(node.path("node.yaml"), manifest).unwrap();
+    let path = node.path("node.yaml");
+    let applied = node.ringfence(&[], &["apply", "-f", text(&path)]).output().unwrap();
+    assert!(applied.status.success(), "{applied:?}");
     let account = node.path("account");
     fs::create_dir(&account).unwrap();
     for name in ["token", "ca.crt"] {

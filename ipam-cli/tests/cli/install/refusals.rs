@@ -136,10 +136,19 @@ fn without_permission_nothing_is_half_done() {
     for folder in ["bin", "net.d"] {
         chown(node.machine.path(folder), Some(NOBODY), None).unwrap();
     }
-    for args in [&[][..], &["--uninstall"]] {
-        let (code, told) = as_nobody(args);
-        assert_eq!(code, 0, "{told}");
-    }
+    let listed = node.text("installed.json");
+    assert!(listed.contains("bin/ringfence-ipam"), "on the list before it is there: {listed}");
+    let (code, told) = as_nobody(&[]);
+    assert_eq!(code, 0, "{told}");
+    // So it is with an upgrade: the old one is still on the list.
+    chown(node.machine.path("bin"), Some(0), None).unwrap();
+    fs::write(node.machine.path("plugin"), NEWER_STOCK).unwrap();
+    let (code, told) = as_nobody(&[]);
+    assert!(code == 3 && told.contains("bin/ringfence-ipam cannot be changed"), "{told}");
+    assert_eq!(fs::read(node.bin("ringfence-ipam")).unwrap(), PLUGIN);
+    chown(node.machine.path("bin"), Some(NOBODY), None).unwrap();
+    let (code, told) = as_nobody(&["--uninstall"]);
+    assert_eq!(code, 0, "{told}");
     assert_eq!(node.listing(), before);
 }
 
