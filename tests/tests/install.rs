@@ -7,7 +7,8 @@
     reason = "tests"
 )]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -115,6 +116,8 @@ fn root_without_any_capability_can_install_and_uninstall() {
     let calico = node.path("bin/calico-ipam");
     fs::create_dir(node.path("bin")).unwrap();
     fs::write(&calico, "stock").unwrap();
+    // With this bit on, the kernel is strict about who gives a file a further name.
+    fs::set_permissions(&calico, Permissions::from_mode(0o4755)).unwrap();
     let mut powers = Command::new(POWERLESS[0]);
     let powers = powers.args(&POWERLESS[1..]).args(["cat", "/proc/self/status"]).output().unwrap();
     let powers = String::from_utf8(powers.stdout).unwrap();
