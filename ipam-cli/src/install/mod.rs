@@ -1,6 +1,6 @@
 //! Putting the plugin, and what it needs to know, on a node.
 //!
-//! [`wanted`] says what shall lie there, [`Plan`] holds that against what [`place`] finds and what the [`Record`] says was
+//! [`Wanted`] is what shall lie there, [`Plan`] holds that against what [`place`] finds and what the [`Record`] says was
 //! put there before, and refuses before anything is changed. Carried out, every step is one rename, and the record knows of
 //! each file before it exists: a run that is cut short is completed by the next one.
 
