@@ -1,6 +1,7 @@
 //! What the command line may say, and nothing of what it means.
 
 mod globals;
+mod install_cni;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use globals::{CONFIG_FILE, Globals, TIMEOUT_SECONDS};
+use install_cni::INSTALL_CNI_EXAMPLES;
+pub(crate) use install_cni::InstallCni;
 
 /// Keeps workloads inside the IP ranges that firewalls know.
 #[derive(Clone, Debug, Parser)]
@@ -74,6 +77,9 @@ pub(crate) enum Command {
     /// Copy a store into an empty one, from one machine to a cluster or back, and prove the copy.
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate(Migrate),
+    /// Put the plugin on this node, with what it needs to know, or take it away again.
+    #[command(after_help = INSTALL_CNI_EXAMPLES)]
+    InstallCni(InstallCni),
     /// Show the settings of the datastore.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
@@ -526,6 +532,7 @@ mod tests {
             RELEASE_EXAMPLES,
             EXPORT_EXAMPLES,
             MIGRATE_EXAMPLES,
+            INSTALL_CNI_EXAMPLES,
             CONFIG_EXAMPLES,
         ]
         .iter()

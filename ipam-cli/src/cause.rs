@@ -10,6 +10,7 @@ use ipam_etcd::migrate::MigrateError;
 use ipam_etcd::{DriveError, SettingsError, StoreError};
 
 use crate::api_config::ApiConfigError;
+use crate::install::InstallError;
 use crate::manifest::ManifestError;
 use crate::netconf::NetConfError;
 
@@ -98,6 +99,9 @@ pub(crate) enum Cause {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The plugin is not installed, or not removed.
+    #[error(transparent)]
+    Install(Box<InstallError>),
     /// The machine does not give what every run needs.
     #[error("this machine gives no {needed}")]
     Machine {
@@ -265,6 +269,12 @@ impl From<MigrateFailure> for Cause {
                 Self::Migrate(Box::new(MigrateFailure { error, emptying }))
             }
         }
+    }
+}
+
+impl From<InstallError> for Cause {
+    fn from(error: InstallError) -> Self {
+        Self::Install(Box::new(error))
     }
 }
 

@@ -6,6 +6,7 @@ use ipam_etcd::migrate::{MigrateError, Stop};
 
 use crate::cause::{Cause, MigrateFailure, UsageError};
 use crate::exit::{Exit, STORE_MISSING, Verdict, verdict};
+use crate::install::InstallError;
 
 /// An error, ready to be told. Each part is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ fn what(task: &str, cause: &Cause) -> String {
         | Cause::GaveUp(_)
         | Cause::Refused(_)
         | Cause::Migrate(_)
+        | Cause::Install(_)
         | Cause::NothingToExport { .. }
         | Cause::OutFile { .. }
         | Cause::Machine { .. }
@@ -98,6 +100,7 @@ fn how(cause: &Cause, code: &str) -> String {
         Cause::GaveUp(_) => "try again when there is less going on, or raise --timeout".to_owned(),
         Cause::Refused(refusal) => of_refusal(refusal),
         Cause::Migrate(failure) => of_migration(failure),
+        Cause::Install(error) => of_installation(error),
         Cause::NothingToExport { .. } => {
             "look at ringfence usage; --allow-empty exports it all the same".to_owned()
         }
@@ -178,6 +181,44 @@ fn of_migration(failure: &MigrateFailure) -> String {
         MigrateError::Stopped { why: Stop::Taken { .. } | Stop::Differs { .. }, .. } => format!(
             "find out who else writes into TO; empty it once nothing there is needed: {emptying}; then run it again"
         ),
+    }
+}
+
+fn of_installation(error: &InstallError) -> String {
+    match error {
+        InstallError::Unreadable { .. } | InstallError::Unfit { .. } => {
+            "name one that can be used; ringfence install-cni --help tells by which flag".to_owned()
+        }
+        InstallError::NoServer => "add --kubernetes-server https://HOST:PORT".to_owned(),
+        InstallError::Foreign { path } => {
+            format!("nothing was changed; see what it is, move it away, and try again: {}", path.display())
+        }
+        InstallError::Changed { path } => format!(
+            "nothing was removed; to have it removed all the same install again first; or move it away: {}",
+            path.display()
+        ),
+        InstallError::KeptGone { path } => format!(
+            "nothing was removed; put the calico-ipam of the Calico that runs here at {}, and try again",
+            path.display()
+        ),
+        InstallError::Unwanted { .. } => {
+            "nothing was changed; ask for it as before, or begin anew with ringfence install-cni --uninstall"
+                .to_owned()
+        }
+        InstallError::Unsafe { path, .. } => {
+            let path = path.display();
+            format!("see what lies in it, then: chown root {path} && chmod 700 {path}")
+        }
+        InstallError::Busy { .. } => {
+            "wait until it has ended; one that runs with --watch must be stopped first".to_owned()
+        }
+        InstallError::Record { .. } => {
+            "move it away and install again: what is there already is put on a new list".to_owned()
+        }
+        InstallError::Look { .. } => "mend that, or run it as root".to_owned(),
+        InstallError::Change { .. } => {
+            "mend that, or run it as root; the next run goes on where this one stopped".to_owned()
+        }
     }
 }
 

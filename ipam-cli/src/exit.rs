@@ -8,6 +8,7 @@ use ipam_etcd::embedded::EmbeddedError;
 use ipam_etcd::migrate::{MigrateError, Stop};
 
 use crate::cause::Cause;
+use crate::install::InstallError;
 
 /// How a run ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,7 @@ pub(crate) fn verdict(cause: &Cause) -> Verdict {
         Cause::GaveUp(_) => row(Exit::Environment, "RF-E0206"),
         Cause::Refused(refusal) => of_refusal(refusal),
         Cause::Migrate(failure) => of_migration(&failure.error),
+        Cause::Install(error) => of_installation(error),
         Cause::NothingToExport { .. } => row(Exit::No, "RF-E0601"),
         Cause::OutFile { .. } => row(Exit::Environment, "RF-E0602"),
         Cause::Machine { .. } => row(Exit::Environment, "RF-E0901"),
@@ -122,6 +124,23 @@ fn of_migration(error: &MigrateError) -> Verdict {
             Stop::Differs { .. } => row(Exit::Precondition, "RF-E0706"),
             Stop::Store(error) => row(of_store(error).exit, "RF-E0707"),
         },
+    }
+}
+
+fn of_installation(error: &InstallError) -> Verdict {
+    match error {
+        InstallError::Unreadable { .. } => row(Exit::Usage, "RF-E0801"),
+        InstallError::Unfit { .. } => row(Exit::Usage, "RF-E0802"),
+        InstallError::NoServer => row(Exit::Usage, "RF-E0803"),
+        InstallError::Foreign { .. } => row(Exit::Precondition, "RF-E0804"),
+        InstallError::Changed { .. } => row(Exit::Precondition, "RF-E0805"),
+        InstallError::KeptGone { .. } => row(Exit::Precondition, "RF-E0806"),
+        InstallError::Unwanted { .. } => row(Exit::Precondition, "RF-E0807"),
+        InstallError::Unsafe { .. } => row(Exit::Precondition, "RF-E0808"),
+        InstallError::Busy { .. } => row(Exit::Precondition, "RF-E0809"),
+        InstallError::Record { .. } => row(Exit::Environment, "RF-E0810"),
+        InstallError::Look { .. } => row(Exit::Environment, "RF-E0811"),
+        InstallError::Change { .. } => row(Exit::Environment, "RF-E0812"),
     }
 }
 

@@ -15,6 +15,7 @@ use super::*;
 use crate::api_config::ApiConfigError;
 use crate::cause::{MigrateFailure, UsageError};
 use crate::diagnose::Diagnosis;
+use crate::install::InstallError;
 use crate::manifest::ManifestError;
 use crate::netconf::NetConfError;
 
@@ -100,6 +101,25 @@ fn of_migration() -> Vec<Row> {
         (MigrateFailure { error, emptying: "rm x".to_owned() }.into(), exit, code)
     };
     rows.map(row).into()
+}
+
+fn of_installation() -> Vec<Row> {
+    let path = PathBuf::new;
+    let rows = [
+        (InstallError::Unreadable { what: "x", path: path(), source: not_found() }, 2, "RF-E0801"),
+        (InstallError::Unfit { what: "x", path: path(), why: "x" }, 2, "RF-E0802"),
+        (InstallError::NoServer, 2, "RF-E0803"),
+        (InstallError::Foreign { path: path() }, 5, "RF-E0804"),
+        (InstallError::Changed { path: path() }, 5, "RF-E0805"),
+        (InstallError::KeptGone { path: path() }, 5, "RF-E0806"),
+        (InstallError::Unwanted { path: path() }, 5, "RF-E0807"),
+        (InstallError::Unsafe { path: path(), why: "x" }, 5, "RF-E0808"),
+        (InstallError::Busy { path: path() }, 5, "RF-E0809"),
+        (InstallError::Record { path: path(), why: text() }, 3, "RF-E0810"),
+        (InstallError::Look { path: path(), source: not_found() }, 3, "RF-E0811"),
+        (InstallError::Change { path: path(), source: not_found() }, 3, "RF-E0812"),
+    ];
+    rows.map(|(error, exit, code)| (error.into(), exit, code)).into()
 }
 
 fn of_resources() -> Vec<(Refusal, u8, &'static str)> {
@@ -190,6 +210,7 @@ fn all() -> Vec<Row> {
         .into_iter()
         .chain(of_the_store())
         .chain(of_migration())
+        .chain(of_installation())
         .chain(refusals.map(refused))
         .collect()
 }

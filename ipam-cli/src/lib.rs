@@ -11,6 +11,7 @@ mod connect;
 mod diagnose;
 mod exit;
 mod export;
+mod install;
 mod manifest;
 mod netconf;
 mod printer;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipam_etcd::settings::{
-    Decision, Given, Layer, Merged, Origin, Rules, Setting, environment, parse_store_name,
+    Decision, Given, Layer, Merged, Origin, Rules, Setting, SettingsError, environment,
+    parse_store_name,
 };
 
 use crate::api_config::{self, ApiConfig};
@@ -131,7 +132,19 @@ impl Settings {
     ///
     /// [`Cause::Settings`].
     pub(crate) fn decide(&self) -> Result<(Decision, Vec<Warning>), Cause> {
-        let decision = self.merged.decide(Rules::COMMAND_LINE)?;
+        Ok(self.decide_by(Rules::COMMAND_LINE)?)
+    }
+
+    /// Decides which store is meant by the rules of whoever will ask it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`].
+    pub(crate) fn decide_by(
+        &self,
+        rules: Rules,
+    ) -> Result<(Decision, Vec<Warning>), SettingsError> {
+        let decision = self.merged.decide(rules)?;
         let told = decision
             .warnings
             .iter()

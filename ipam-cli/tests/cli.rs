@@ -6,6 +6,7 @@ mod cli {
     mod config;
     mod explain;
     mod export;
+    mod install;
     mod migrate;
     mod pools;
     mod store;

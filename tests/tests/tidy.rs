@@ -97,6 +97,7 @@ fn each_thing_is_done_in_its_own_place() {
             &[
                 "cni-plugin/src/protocol/environment.rs",
                 "cni-plugin/src/main.rs",
+                "ipam-cli/src/install/surroundings.rs",
                 "ipam-cli/src/main.rs",
                 "ipam-etcd/src/settings/environment.rs",
             ],

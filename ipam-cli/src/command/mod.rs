@@ -9,6 +9,7 @@ mod completion;
 mod config;
 mod explain;
 mod export;
+mod install_cni;
 mod ips;
 mod migrate;
 mod namespace;
@@ -149,6 +150,7 @@ async fn carry_out(command: &Command, context: &mut Context) -> Result<Exit, Cau
         Command::Export(ExportCommand::Plain(args)) => export::plain(context, args).await,
         Command::Export(ExportCommand::Nft(args)) => export::nft(context, args).await,
         Command::Migrate(args) => migrate::run(context, args).await,
+        Command::InstallCni(args) => install_cni::run(context, args).await,
         Command::Config(ConfigCommand::View(args)) => config::view(context, args),
         Command::Version => version::run(context),
         Command::Completion(args) => completion::run(context, args),
@@ -179,6 +181,7 @@ fn task(command: &Command) -> String {
             format!("export {}", args.export.pools.join(", "))
         }
         Command::Migrate(_) => "migrate".to_owned(),
+        Command::InstallCni(args) => install_cni::task(args).to_owned(),
         Command::Config(ConfigCommand::View(_)) => "decide which store is meant".to_owned(),
         Command::Version => "tell the version".to_owned(),
         Command::Completion(_) => "write the completions".to_owned(),
