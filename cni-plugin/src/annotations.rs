@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipam_core::ip::Family;
 use ipam_core::pool::{Levels, PoolList, annotation_key};
 use serde_json::Value;
+use tracing::warn;
 
 use crate::protocol::{Call, CniError, Code, Netconf};
 use crate::settings::AddSettings;
@@ -117,6 +118,16 @@ impl Annotations {
         Ok(Some(families))
     }
 
+    /// Tells of pools that are named for a family which is not wanted: somebody may have forgotten to switch it on.
+    pub(crate) fn warn_of_idle(&self, ifname: &str, settings: &AddSettings) {
+        for family in [Family::V4, Family::V6] {
+            let pools = self.get(annotation_key(family), ifname, &settings.annotation_interfaces);
+            if let Some((key, _)) = pools.filter(|_| !settings.families.contains(&family)) {
+                warn!(annotation = key, "{family} is off, so the annotation says nothing");
+            }
+        }
+    }
+
     /// Returns an annotation for an interface, and its full name.
     ///
     /// One with the interface's name behind it is stronger; the bare one counts for the interfaces that were named
@@ -147,6 +158,10 @@ pub(crate) fn levels(
         annotations.get(annotation_key(family), &call.ifname, &settings.annotation_interfaces);
     let pod = match pod {
         None => None,
+        Some((key, "")) => {
+            warn!(annotation = key, "the annotation is empty, so the next level decides");
+            None
+        }
         Some((key, text)) => PoolList::parse_annotation(text).map_err(|error| {
             let shown: String = text.chars().take(256).collect();
             let mut error = CniError::from_chain(Code::Annotation, &error)

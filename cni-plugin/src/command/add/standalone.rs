@@ -58,6 +58,7 @@ pub(super) fn request(
     if let Some(families) = annotations.families(&call.ifname, &settings.annotation_interfaces)? {
         settings.families = families;
     }
+    annotations.warn_of_idle(&call.ifname, &settings);
     settings.judge_for(&netconf.upper_type)?;
     let wanted = wanted(netconf, call, &annotations, &settings)?;
     let node = identity::node_name(fields)?;
