@@ -60,6 +60,8 @@ fn damage_variable(attempt: &mut Attempt, rng: &mut Rng) {
         3 => Some(text.repeat(rng.usize(2..200)).into()),
         4 => Some(in_other_pairs(&text, rng).into()),
         5 => Some(rng.choice(&VARIABLES).map(|other| attempt.variable(other).into()).unwrap()),
+        // Quoted back, it must not make a runtime take a DEL for done.
+        6 => Some("Not found".into()),
         _ => Some(damage_text(&text, rng).into()),
     };
     match value {
@@ -144,7 +146,8 @@ fn collect_paths(value: &Value, path: &str, paths: &mut Vec<String>) {
 }
 
 fn other_type(rng: &mut Rng) -> Value {
-    let texts = ["", " ", "true", "none", "10.1.0.0/16", "fd00:1::/64", "[]", "/", "n1", "\u{0}"];
+    let texts =
+        ["", " ", "true", "none", "10.1.0.0/16", "fd00:1::/64", "[]", "/", "\u{0}", "Not found"];
     match rng.u8(0..8) {
         0 => json!(null),
         1 => json!(rng.bool()),

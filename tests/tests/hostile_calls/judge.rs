@@ -1,6 +1,7 @@
 //! What must be true of a call, however it was damaged.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::net::IpAddr;
 use std::process::Stdio;
 
@@ -18,16 +19,16 @@ const MISLEADING: [&str; 2] = ["not found", "no such file or directory"];
 const INTERNAL: u64 = 999;
 
 /// Makes a call, and judges what it answered and left behind.
-pub(crate) fn judge(attempt: &Attempt, place: &Place) -> Result<Outcome, String> {
-    let before = place.contents();
+pub(crate) fn judge(attempt: &Attempt, place: &mut Place) -> Result<Outcome, String> {
     let answer = answer_of(attempt)?;
-    let after = place.contents();
-    let (held, holds) = (addresses(&taken(&before)), addresses(&taken(&after)));
+    let before = mem::replace(&mut place.stored, place.world.contents());
+    let after = &place.stored;
+    let (held, holds) = (addresses(&taken(&before)), addresses(&taken(after)));
     let new: BTreeSet<&IpAddr> = holds.difference(&held).collect();
     let gone = held.difference(&holds).count();
     match (answer.exit, attempt.variable("CNI_COMMAND")) {
         (Some(1), command) => {
-            demand(before == after, "a refusal changed the store")?;
+            demand(before == *after, "a refusal changed the store")?;
             judge_error(&answer, command).map(Outcome::Refused)
         }
         (Some(0), "ADD") => {
@@ -52,7 +53,7 @@ pub(crate) fn judge(attempt: &Attempt, place: &Place) -> Result<Outcome, String>
             Ok(Outcome::Done)
         }
         (Some(0), _) => {
-            demand(before == after, "what changes nothing changed the store")?;
+            demand(before == *after, "what changes nothing changed the store")?;
             Ok(Outcome::Done)
         }
         (exit, _) => Err(format!("exit {exit:?}: {answer:?}")),

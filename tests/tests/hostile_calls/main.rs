@@ -33,8 +33,8 @@ const SEED: &str = "RINGFENCE_HOSTILE_SEED";
 /// What is run each time, beside a seed that nobody has seen before.
 const FIXED_SEED: u64 = 1;
 /// How many calls a seed stands for, and how many of them share a store.
-const CALLS: usize = 500;
-const CALLS_OF_A_STORE: usize = 125;
+const CALLS: usize = 800;
+const CALLS_OF_A_STORE: usize = 160;
 /// The most damages of one call.
 const DAMAGES_MAX: usize = 3;
 
@@ -52,7 +52,7 @@ fn run(seed: u64) -> Tally {
         for _ in 0..rng.usize(0..=DAMAGES_MAX) {
             damage::to(&mut attempt, &mut rng);
         }
-        match judge::judge(&attempt, &place) {
+        match judge::judge(&attempt, &mut place) {
             Ok(outcome) => tally.count(outcome),
             Err(fault) => panic!("seed {seed}, call {number}: {fault}\n{attempt}"),
         }

@@ -8,6 +8,8 @@ use serde_json::json;
 /// A store with pools; the addresses of each begin with what [`FREE`], [`VAULT`] and [`BANK`] say.
 pub(crate) struct Place {
     pub(crate) world: World,
+    /// What was stored when it was read last; nobody writes but the plugin.
+    pub(crate) stored: Vec<Kv>,
 }
 
 /// Automatic pools.
@@ -38,10 +40,6 @@ impl Place {
         }
         let node = r#"{"kind":"Node","apiVersion":"projectcalico.org/v3","metadata":{"name":"n1"},"spec":{}}"#;
         world.put(&key::resource(ResourceKind::Node, "n1"), node);
-        Self { world }
-    }
-
-    pub(crate) fn contents(&self) -> Vec<Kv> {
-        self.world.contents()
+        Self { stored: world.contents(), world }
     }
 }

@@ -17,13 +17,13 @@ pub(crate) const ROWS: &[Row] = &[
         "a pool's name in place of a list",
         &[
             Case::refused(100, OF_POD, |cluster| {
-                add_annotated(cluster, ANNOTATION_V4, &["pool-1", "[pool-1]"])
+                add_annotated(cluster, ANNOTATION_V4, &["legacy", "[legacy]"])
             })
-            .names(&[r#"is not JSON; write ["pool-1"]"#]),
+            .names(&[r#"is not JSON; write ["legacy"]"#]),
             Case::refused(100, OF_POD, |cluster| {
-                add_annotated(cluster, ANNOTATION_V4, &[r#""pool-1""#, r#""[\"pool-1\"]""#])
+                add_annotated(cluster, ANNOTATION_V4, &[r#""legacy""#, r#""[\"legacy\"]""#])
             })
-            .names(&[r#"is a text and not a list; write ["pool-1"]"#]),
+            .names(&[r#"is a text and not a list; write ["legacy"]"#]),
         ],
     ),
     Row::new(
