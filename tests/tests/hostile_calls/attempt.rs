@@ -65,8 +65,11 @@ impl Attempt {
     pub(crate) fn stdin(&self) -> Vec<u8> {
         let text = self.conf.to_string().into_bytes();
         let mut text = self.edits.iter().fold(text, |text, edit| edit(text));
-        if text.first() == Some(&b'{') {
-            text.splice(1..1, self.kept.bytes());
+        // Blanks may stand before it.
+        let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        if text.get(blanks) == Some(&b'{') {
+            let rest = text.split_off(blanks + 1);
+            text.extend(self.kept.bytes().chain(rest));
         }
         text
     }
