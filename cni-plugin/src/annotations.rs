@@ -6,6 +6,7 @@ use std::fmt;
 use ipam_core::ip::Family;
 use ipam_core::pool::{Levels, PoolList, annotation_key};
 use serde_json::Value;
+use tracing::warn;
 
 use crate::kubernetes::Facts;
 use crate::protocol::{Call, CniError, Code, Netconf};
@@ -167,6 +168,10 @@ impl Annotations {
         let Some((key, text)) = self.get(annotation_key(family), ifname, bare_for) else {
             return Ok(None);
         };
+        if text.is_empty() {
+            warn!(annotation = key, "the annotation is empty, so the next level decides");
+            return Ok(None);
+        }
         PoolList::parse_annotation(text).map_err(|error| {
             let shown: String = text.chars().take(256).collect();
             let mut error = CniError::from_chain(Code::Annotation, &error)
@@ -174,6 +179,16 @@ impl Annotations {
             error.details = format!("value {shown:?}; {}", error.details);
             error
         })
+    }
+
+    /// Tells of pools that are named for a family which is not wanted: somebody may have forgotten to switch it on.
+    pub(crate) fn warn_of_idle(&self, ifname: &str, settings: &AddSettings) {
+        for family in [Family::V4, Family::V6] {
+            let pools = self.get(annotation_key(family), ifname, &settings.annotation_interfaces);
+            if let Some((key, _)) = pools.filter(|_| !settings.families.contains(&family)) {
+                warn!(annotation = key, "{family} is off, so the annotation says nothing");
+            }
+        }
     }
 
     /// Returns an annotation for an interface, and its full name.

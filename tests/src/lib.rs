@@ -15,6 +15,7 @@ pub mod mixed;
 mod network;
 pub mod parsers;
 pub mod plugin;
+pub mod refusal;
 pub mod replay;
 pub mod scale;
 pub mod sim;

@@ -14,7 +14,7 @@ use crate::binaries::binary;
 #[derive(Clone, Debug)]
 pub struct Call {
     program: Option<PathBuf>,
-    variables: BTreeMap<&'static str, OsString>,
+    variables: BTreeMap<String, OsString>,
     /// What it is handed on stdin.
     pub stdin: Vec<u8>,
 }
@@ -44,9 +44,15 @@ impl Call {
                 ("CNI_IFNAME", "eth0".to_owned()),
                 ("CNI_PATH", "/usr/lib/cni".to_owned()),
             ]
-            .map(|(name, value)| (name, OsString::from(value))),
+            .map(|(name, value)| (name.to_owned(), OsString::from(value))),
         );
         Self { program: None, variables, stdin: netconf.to_string().into_bytes() }
+    }
+
+    /// Prepares a call without a variable, and with nothing on stdin.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self { program: None, variables: BTreeMap::new(), stdin: Vec::new() }
     }
 
     /// Calls another plugin, which is to call ours.
@@ -58,14 +64,14 @@ impl Call {
 
     /// Sets a variable.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
-        self.variables.insert(name, value.as_ref().to_owned());
+    pub fn with(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.insert(name.to_owned(), value.as_ref().to_owned());
         self
     }
 
     /// Removes a variable.
     #[must_use]
-    pub fn without(mut self, name: &'static str) -> Self {
+    pub fn without(mut self, name: &str) -> Self {
         self.variables.remove(name);
         self
     }

@@ -252,10 +252,13 @@ pub fn taken(kvs: &[Kv]) -> Vec<IpAddr> {
     taken
 }
 
-/// Asks to store bytes under a key.
-struct Put {
-    key: String,
-    value: Vec<u8>,
+/// Asks to store bytes under a key, whatever they mean.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Where.
+    pub key: String,
+    /// Which bytes.
+    pub value: Vec<u8>,
 }
 
 impl Request for Put {

@@ -256,34 +256,8 @@ fn every_bad_input_has_its_row() {
         .flat_map(|file| file.text.split('"').map(str::to_owned).collect::<Vec<_>>())
         .collect();
     let required = [
-        "annotation-not-json",
-        "annotation-not-a-list",
-        "annotation-non-strings",
-        "annotation-empty-list",
-        "annotation-bare-brackets",
-        "annotation-bare-word",
-        "annotation-single-quotes",
-        "annotation-quoted-twice",
-        "unknown-pool",
-        "ipv6-pool-in-ipv4-list",
-        "disabled-pool",
-        "all-listed-pools-full",
-        "binding-annotation",
-        "binding-cni-args",
-        "binding-configuration",
-        "missing-containerid",
-        "missing-netns",
         "missing-ifname",
-        "hostile-containerid",
-        "hostile-ifname",
-        "hostile-cni-args",
-        "stdin-empty",
-        "stdin-truncated",
-        "stdin-two-mib",
-        "stdin-not-utf8",
-        "unsupported-version",
         "no-store-named",
-        "etcd-without-endpoints",
         "etcd-endpoints-unreadable",
         "etcd-secret-on-stdin",
         "store-contradiction",
@@ -298,6 +272,37 @@ fn every_bad_input_has_its_row() {
         .map(|row| format!("no row {row}"))
         .collect();
     none(&missing);
+}
+
+/// Every number of an error stands in its document, with the name that it has in the code.
+#[test]
+fn errors_are_documented() {
+    let source = fs::read_to_string(root().join("cni-plugin/src/protocol/error.rs")).unwrap();
+    let (_, body) = source.split_once("pub enum Code {").unwrap();
+    let variants = body.split('}').next().unwrap().lines().filter_map(|line| {
+        let (name, number) = line.trim().strip_suffix(',')?.split_once(" = ")?;
+        Some((number.to_owned(), in_words(name)))
+    });
+    let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(1).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 5, "{line}");
+        assert!(["yes", "no"].contains(&cells[3]), "whether a retry helps: {line}");
+        (cells[0].to_owned(), cells[1].to_owned())
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), variants.collect::<Vec<_>>());
+}
+
+/// Writes `UnknownPool` as `unknown pool`.
+fn in_words(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 /// Every name of every setting stands in its document.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipam_core::check::{Finding, check};
@@ -48,6 +48,12 @@ impl EtcdWorld {
     #[must_use]
     pub fn server(&self) -> &Shared {
         &self.server
+    }
+
+    /// Returns the folder of the node, which goes with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Returns where the node keeps what it remembers.

@@ -7,7 +7,7 @@ use ipam_tests::plugin::Call;
 use ipam_tests::world::World;
 use serde_json::{Value, json};
 
-use super::{ANNOTATION_V4, Row, add, conf, conf_without, every_command};
+use super::{ANNOTATION_V4, Row, add, conf, every_command};
 
 const FILE: &str = "config.json";
 
@@ -41,35 +41,8 @@ pub(crate) const ROWS: &[Row] = &[
         conf["RuntimeConfig"] = json!({});
         vec![add(&conf)]
     }),
-    // Ignored in silence it would mean any pool.
-    Row::new("misspelt-field-case", 7, "field \"", |world| {
-        let mut top = conf(world, &json!({}));
-        top["Datastore_Type"] = json!("embedded");
-        let mut calls = every_command(&conf(world, &json!({"Ipv4_Pools": ["legacy"]})));
-        calls.extend(every_command(&conf(world, &json!({"IPV6_POOLS": ["legacy6"]}))));
-        calls.extend(every_command(&top));
-        calls
-    })
-    .names(&["is misspelt; write \""]),
-    Row::new("pools-not-a-list", 7, "ipv4_pools of the network configuration is ", |world| {
-        each(
-            world,
-            "ipv4_pools",
-            &[json!("legacy"), json!(null), json!({"legacy": true}), json!(7)],
-        )
-    })
-    .names(&["and not a list"]),
     Row::new("pools-empty", 7, "ipv6_pools of the network configuration names no pool", |world| {
         each(world, "ipv6_pools", &[json!([])])
-    }),
-    Row::new("both-families-off", 7, "assign_ipv4 and assign_ipv6 are both off", |world| {
-        vec![
-            add(&conf(world, &json!({"assign_ipv4": false, "assign_ipv6": false}))),
-            add(&conf(world, &json!({"assign_ipv4": "false", "assign_ipv6": "false"}))),
-        ]
-    }),
-    Row::new("family-switch-unreadable", 7, "assign_ipv4 must be true or false", |world| {
-        each(world, "assign_ipv4", &[json!("False"), json!("yes"), json!(1), json!(null)])
     }),
     Row::new("pool-order-unknown", 7, "pool_order must be", |world| {
         each(world, "pool_order", &[json!("random"), json!(7)])
@@ -83,10 +56,6 @@ pub(crate) const ROWS: &[Row] = &[
             .flat_map(|value| every_command(&conf(world, &json!({"timeout_ms": value}))))
             .collect()
     }),
-    Row::new("route-with-host-bits", 7, "routes[].dst is \"10.0.0.5/24\"", |world| {
-        each(world, "routes", &[json!([{"dst": "0.0.0.0/0"}, {"dst": "10.0.0.5/24"}])])
-    })
-    .names(&["write 10.0.0.0/24"]),
     Row::new("route-unreadable", 7, "routes[].", |world| {
         let destinations = ["", "10.0.0.0", "default", "10.0.0.0/33", "0.0.0.0/0 "];
         let mut routes: Vec<Value> = destinations.iter().map(|dst| json!([{"dst": dst}])).collect();
@@ -109,37 +78,9 @@ pub(crate) const ROWS: &[Row] = &[
         ];
         each(world, "prefix", &values)
     }),
-    Row::new("ptp-without-gateway", 114, "gateway is none for IPv", |world| {
-        let values = [json!({}), json!({"gateway": "none"}), json!({"gateway": ["10.1.0.1"]})];
-        values.iter().map(|ipam| add(&below_ptp(world, ipam))).collect()
-    })
-    .names(&["ptp"]),
-    Row::new("ptp-with-host-prefix", 114, "prefix is \"host\"", |world| {
-        vec![add(&below_ptp(world, &json!({"gateway": "first", "prefix": "host"})))]
-    })
-    .names(&["ptp"]),
     Row::new("nodename-blank", 115, "the node's name is \"", |world| {
         each(world, "nodename", &[json!("  "), json!("\n"), json!("a b"), json!("a/b")])
     }),
-    Row::new("nodename-file-blank", 115, "nodename_file ", |world| {
-        fs::write(world.folder().join("blank"), " \n").unwrap();
-        ["blank", "missing"]
-            .iter()
-            .map(|name| {
-                let mut conf = conf_without(world, &["nodename"]);
-                conf["ipam"]["nodename_file"] = json!(world.folder().join(name));
-                add(&conf)
-            })
-            .collect()
-    })
-    .names(&["set nodename"]),
-    // Whoever can write it decides from which store addresses come.
-    Row::new("config-file-writable-by-others", 7, "config_file ", with_file)
-        .after(|world| write_file(world, "{}", 0o606))
-        .names(&["can be written by its group or by others"]),
-    Row::new("config-file-writable-by-its-group", 7, "config_file ", with_file)
-        .after(|world| write_file(world, "{}", 0o660))
-        .names(&["can be written by its group or by others"]),
     Row::new("config-file-unreadable", 7, "config_file ", with_file)
         .after(|world| write_file(world, "{", 0o600)),
     Row::new("config-file-not-an-object", 7, "config_file ", with_file)
@@ -155,12 +96,6 @@ pub(crate) const ROWS: &[Row] = &[
 /// Asks for addresses with each value of a field.
 fn each(world: &World, name: &str, values: &[Value]) -> Vec<Call> {
     values.iter().map(|value| add(&conf(world, &json!({name: value})))).collect()
-}
-
-fn below_ptp(world: &World, ipam: &Value) -> Value {
-    let mut conf = conf(world, ipam);
-    conf["type"] = json!("ptp");
-    conf
 }
 
 fn with_file(world: &World) -> Vec<Call> {

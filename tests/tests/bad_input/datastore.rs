@@ -30,12 +30,6 @@ pub(crate) const ROWS: &[Row] = &[
         each(world, "datastore_type", &names.map(|name| json!(name)))
     })
     .names(&["it must be \"embedded\" or \"etcdv3\""]),
-    Row::new(
-        "kubernetes-datastore",
-        2,
-        "field datastore_type of ipam is \"kubernetes\"",
-        |world| each(world, "datastore_type", &[json!("kubernetes")]),
-    ),
     Row::new("datastore-type-not-a-text", 7, "datastore_type must be a text", |world| {
         each(world, "datastore_type", &[json!(["embedded"]), json!(7)])
     }),
@@ -43,15 +37,6 @@ pub(crate) const ROWS: &[Row] = &[
         each(world, "datastore_path", &[json!("store.db")])
     })
     .names(&["must be an absolute path"]),
-    Row::new("etcd-without-endpoints", 7, "field ", |world| {
-        let mut calls = etcd(world, &json!({}));
-        calls.extend(etcd(world, &json!({"etcd_endpoints": " "})));
-        let mut conf = conf_without(world, &["datastore_type"]);
-        conf["ipam"]["etcd_ca_cert_file"] = json!("/ca.pem");
-        calls.extend(every_command(&conf));
-        calls
-    })
-    .names(&["there are no endpoints of etcd; set etcd_endpoints"]),
     Row::new("etcd-endpoints-unreadable", 7, "field etcd_endpoints of ipam: ", |world| {
         let lists = [
             "http://a:2379,",

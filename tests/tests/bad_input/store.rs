@@ -3,9 +3,8 @@
 
 use std::fs::{self, OpenOptions};
 
-use ipam_core::model::ClusterInformation;
 use ipam_core::model::{ResourceKind, key};
-use ipam_tests::plugin::{Call, annotated};
+use ipam_tests::plugin::Call;
 use ipam_tests::sqlite::{empty_log, set_format};
 use ipam_tests::world::World;
 use serde_json::json;
@@ -63,39 +62,6 @@ pub(crate) const ROWS: &[Row] = &[
     .after(|world| hold(world, "c8", &json!({}), ""))
     .while_locked()
     .names(&["did not answer in", "another process keeps"]),
-    Row::new("datastore-locked", 11, "the datastore is locked", |world| {
-        vec![add(&conf(world, &json!({})))]
-    })
-    .after(|world| {
-        let key = key::resource(ResourceKind::ClusterInformation, ClusterInformation::NAME);
-        let stored = world.contents().into_iter().find(|kv| kv.key == key).unwrap();
-        let mut cluster = ClusterInformation::decode(&key, &stored.value).unwrap();
-        cluster.spec.datastore_ready = Some(false);
-        world.put(&key, cluster.encode());
-    })
-    .names(&["datastoreReady"]),
-    Row::new("corrupt-block", 999, "what is stored at /", |world| {
-        let annotations = json!({ANNOTATION_V4: r#"["tiny"]"#});
-        vec![
-            add(&annotated(conf(world, &json!({})), &annotations)),
-            Call::new("DEL", "c8", &conf(world, &json!({}))),
-        ]
-    })
-    .after(|world| {
-        hold(world, "c8", &json!({"ipv4_pools": ["tiny"]}), "");
-        world.put("/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30", r#"{"cidr":"10.3.0.0/30"}"#);
-    })
-    .names(&["/calico/ipam/v2/assignment/ipv4/block/10.3.0.0-30"]),
-    Row::new("corrupt-pool-named", 999, "what is stored at /", |world| {
-        add_annotated(world, ANNOTATION_V4, &[r#"["legacy"]"#, r#"["free", "legacy"]"#])
-    })
-    .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
-    .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
-    Row::new("corrupt-pool-among-automatic-ones", 999, "what is stored at /", |world| {
-        vec![add(&conf(world, &json!({})))]
-    })
-    .after(|world| world.put(&key::resource(ResourceKind::IpPool, "legacy"), "{\"spec\": 7"))
-    .names(&["/calico/resources/v3/projectcalico.org/ippools/legacy"]),
     Row::new("corrupt-binding", 999, "what is stored at /", |world| {
         vec![add(&conf(world, &json!({})))]
     })

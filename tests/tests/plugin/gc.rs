@@ -16,7 +16,8 @@ const VALID: &str = "cni.dev/valid-attachments";
 
 /// A configuration of CNI 1.1.0 that collects at once.
 fn collecting(world: &World, ipam: &Value) -> Value {
-    let mut conf = conf(world, &json!({"gc_grace_seconds": 0, "nodename": "n1", "log_level": "info"}));
+    let mut conf =
+        conf(world, &json!({"gc_grace_seconds": 0, "nodename": "n1", "log_level": "info"}));
     conf["ipam"].as_object_mut().unwrap().extend(ipam.as_object().unwrap().clone());
     conf["cniVersion"] = json!("1.1.0");
     conf

@@ -115,6 +115,9 @@ fn request(
         let families = annotations.families(&call.ifname, &settings.annotation_interfaces)?;
         settings.families = families.unwrap_or(settings.families);
     }
+    for annotations in [&facts.namespace, &facts.pod] {
+        annotations.warn_of_idle(&call.ifname, &settings);
+    }
     settings.judge_for(&netconf.upper_type)?;
     let wanted = wanted(netconf, call, &facts.pod, &settings)?;
     let node = identity::node_name(fields)?;
