@@ -32,6 +32,7 @@ exit "$?"
 /// # Panics
 ///
 /// If the test fails there, or there can be no namespaces.
+#[allow(clippy::print_stderr, reason = "a test that leaves something out says so")]
 pub fn on_a_stage(test: &str, play: fn()) {
     if std::env::var_os(INSIDE).is_some() {
         return play();
@@ -55,6 +56,7 @@ pub fn on_a_stage(test: &str, play: fn()) {
         "{test} does not run in namespaces, which needs root: {stderr}"
     );
     assert!(output.status.success(), "{stdout}\n{stderr}");
+    eprint!("{stderr}");
 }
 
 /// Returns the name of the stage that this process runs on; no other on this machine has it.
