@@ -10,15 +10,16 @@ const INSIDE: &str = "RINGFENCE_TEST_ON_STAGE";
 /// Where the distribution puts the CNI project's plugins.
 const CNI_BIN_DIR: &str = "/usr/lib/cni";
 
-/// Hides what the machine has where namespaces get their names, runtimes keep what they know, and etcd and podman share
-/// memory; the store lies there too. The shell stays as the first process, which takes in those whose parent has died.
+/// Hides what the machine has where namespaces get their names, and etcd and podman share memory; the store lies there too.
+/// What is written below `/var/lib`, where runtimes keep what plugins answered, stays in memory; what is there can be read,
+/// as we may run from there. The shell stays as the first process, which takes in those whose parent has died.
 const STAGE: &str = r#"
 set -e
 mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /var/lib
-mount -t tmpfs tmpfs /dev/shm
-mkdir /run/netns /run/store
+mkdir /run/netns /run/store /run/upper /run/work
 mount -t tmpfs tmpfs /run/netns
+mount -t tmpfs tmpfs /dev/shm
+mount -t overlay -o lowerdir=/var/lib,upperdir=/run/upper,workdir=/run/work overlay /var/lib
 ip link set lo up
 "$0" "$@"
 exit "$?"
@@ -91,6 +92,7 @@ pub fn upper_plugin(name: &str) -> PathBuf {
 /// # Panics
 ///
 /// If it fails.
+#[allow(clippy::must_use_candidate, reason = "most commands print nothing")]
 pub fn ip(arguments: &[&str]) -> String {
     let Output { status, stdout, stderr } = try_ip(arguments);
     assert!(status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&stderr));

@@ -1,7 +1,7 @@
 //! The runtime containerd, with all that it keeps in a folder of its own.
 
-use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -116,11 +116,7 @@ fn plugin_folder(folder: &Path, scripts: &[(&str, &str)]) {
     for (name, script) in scripts {
         let path = bin.join(name);
         fs::write(&path, script).unwrap();
-        fs::set_permissions(
-            &path,
-            fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755)),
-        )
-        .unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
 }
 

@@ -69,7 +69,8 @@ impl Cri {
                 }
             });
             let answers = join_all(calls).await;
-            answers.into_iter().map(|answer| answer.map_err(|status| status.to_string())).collect()
+            let message = |status: Status| status.message().to_owned();
+            answers.into_iter().map(|answer| answer.map_err(message)).collect()
         })
     }
 

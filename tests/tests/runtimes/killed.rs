@@ -32,11 +32,12 @@ printf '%s' "$conf" | sed 's/.*"prevResult":\(.*\),"type":"hold"}$/\1/'
 /// Reads the notes: the containers that are held back, and their addresses.
 fn held(notes: &Path) -> Holdings {
     let entries = fs::read_dir(notes).unwrap().map(|entry| entry.unwrap().path());
-    let noted = entries.filter_map(|path| {
+    let whole = entries.filter_map(|path| {
         let container = path.file_name()?.to_str()?.to_owned();
+        // Such a one is being written.
         (!container.starts_with('.')).then_some((container, path))
     });
-    let holdings = noted.map(|(container, path)| {
+    let holdings = whole.map(|(container, path)| {
         let conf: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         let address = conf["prevResult"]["ips"][0]["address"].as_str().unwrap();
         (container, address.split('/').next().unwrap().parse().unwrap())
@@ -63,9 +64,9 @@ fn what_containerd_was_killed_over_can_be_ended() {
         let world = world();
         let before = Traces::now();
         let notes = tempfile::tempdir().unwrap();
-        let hold = HOLD.replace("NOTES", notes.path().to_str().unwrap());
+        let script = HOLD.replace("NOTES", notes.path().to_str().unwrap());
         let conflist = conflist(&world, &json!({"type": "ptp"}), &[json!({"type": "hold"})]);
-        let mut containerd = Containerd::start(&conflist, &[("hold", &hold)]);
+        let mut containerd = Containerd::start(&conflist, &[("hold", &script)]);
         let cri = containerd.cri();
         cri.run(&pods("web", 5)).into_iter().for_each(|made| drop(made.unwrap()));
         let made = living(&cri);

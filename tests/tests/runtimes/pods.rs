@@ -112,7 +112,9 @@ fn a_pod_that_is_refused_leaves_nothing() {
         let cri = containerd.cri();
         let stored = world.contents();
         let refusal = cri.run(&[pod("web-0", Some("legcy"))]).remove(0).unwrap_err();
-        assert!(refusal.contains("legcy") && refusal.contains("legacy"), "{refusal}");
+        let message = "annotation cni.projectcalico.org/ipv4pools of the pod: \
+                       there is no pool \"legcy\"; similar: legacy";
+        assert!(refusal.contains(message), "{refusal}");
         assert_eq!(world.contents(), stored, "not even a revision has changed");
         assert_eq!(living(&cri), Holdings::new());
         drop(containerd);
