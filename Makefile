@@ -11,13 +11,16 @@ export RINGFENCE_BIN_DIR := $(BIN)
 # Linked statically, a process starts in half the time, and that is most of a CNI call.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 
-.PHONY: help setup build demo test soak mutants check bench scale fuzz fmt clean
+.PHONY: help setup runtimes build demo test runtime-test soak mutants check bench scale fuzz fmt clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## Install what the build and the tests need (Debian, root)
 	@scripts/setup.sh
+
+runtimes:
+	@scripts/setup.sh runtimes
 
 build: setup ## Build the two binaries as they are shipped
 	@$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
@@ -25,9 +28,12 @@ build: setup ## Build the two binaries as they are shipped
 demo: build ## See a firewall let annotated pods through and stop the others; on a real etcd with STORE=etcd
 	@STORE='$(STORE)' scripts/demo.sh
 
-test: build ## Run every test
+test: runtimes build ## Run every test
 	@scripts/etcd-next.sh
 	cargo test --locked --workspace --all-features --no-fail-fast
+
+runtime-test: runtimes build ## Run containers in containerd and podman; a part of `make test`
+	cargo test --locked -p ipam-tests --test runtimes
 
 soak: setup ## Run the simulation for ten times as long as `make test` does
 	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and is missing. Does nothing, and needs no root, where all is there.
+# Installs what the build and the tests need and is missing; with the argument `runtimes` the container runtimes too. Does
+# nothing, and needs no root, where all is there.
 set -euo pipefail
 
 if ! command -v cargo >/dev/null; then
@@ -23,6 +24,11 @@ declare -A packages=(
   [etcdctl]=etcd-client
   [/usr/lib/cni/bridge]=containernetworking-plugins
 )
+[ "${1:-}" = runtimes ] && packages+=(
+  [containerd]=containerd
+  [runc]=runc
+  [podman]=podman
+)
 missing=()
 for file in "${!packages[@]}"; do
   command -v "$file" >/dev/null || [ -f "$file" ] || missing+=("${packages[$file]}")
@@ -38,29 +44,42 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 
-# Debian's etcd-server enables and starts a service at its installation; the tests want the binary and start their own.
-# A mask below /run keeps systemd from starting it just now, and is taken away again; then the service is only disabled,
-# as `systemctl disable` would leave it. A permanent mask or a policy-rc.d would outlive us and bind other packages too.
-# A service of this name that somebody made before is not touched.
-masked=
-mask_etcd() {
-  [ -d /run/systemd/system ] && ! systemctl cat etcd.service >/dev/null 2>&1 || return 0
-  systemctl mask --runtime --quiet etcd.service
-  masked=yes
+# Debian's packages enable and start their services at their installation; the tests want the binaries and start their own.
+# A mask below /run keeps systemd from starting them just now, and is taken away again; then they are only disabled, as
+# `systemctl disable` would leave them. A permanent mask or a policy-rc.d would outlive us and bind other packages too.
+# A service of such a name that somebody made before is not touched.
+declare -A units=(
+  [etcd-server]=etcd.service
+  [containerd]=containerd.service
+  [podman]="podman.socket podman.service podman-restart.service podman-auto-update.timer podman-auto-update.service"
+)
+masked=()
+mask_services() {
+  [ -d /run/systemd/system ] || return 0
+  local package unit
+  for package in "${missing[@]}"; do
+    for unit in ${units[$package]:-}; do
+      systemctl cat "$unit" >/dev/null 2>&1 && continue
+      systemctl mask --runtime --quiet "$unit"
+      masked+=("$unit")
+    done
+  done
 }
-unmask_etcd() {
-  [ -n "$masked" ] || return 0
-  systemctl unmask --runtime --quiet etcd.service
-  systemctl disable --quiet etcd.service 2>/dev/null || true # it does not exist where the installation failed
+unmask_services() {
+  local unit
+  for unit in "${masked[@]}"; do
+    systemctl unmask --runtime --quiet "$unit"
+    systemctl disable --quiet "$unit" 2>/dev/null || true # it does not exist where the installation failed
+  done
 }
 
 printf 'installing %s\n' "${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 export RUNLEVEL=1 # the same for sysvinit, which starts nothing new in this level
 log=$(mktemp)
-trap 'rm -f "$log"; unmask_etcd' EXIT
-[[ " ${missing[*]} " == *" etcd-server "* ]] && mask_etcd
-if ! { apt-get update -q && apt-get install -qy --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+trap 'rm -f "$log"; unmask_services' EXIT
+mask_services
+if ! { apt-get update -q && apt-get install -qy --no-install-recommends --no-remove "${missing[@]}"; } >"$log" 2>&1; then
   cat "$log" >&2
   exit 1
 fi

@@ -21,6 +21,7 @@ pub mod scale;
 pub mod sim;
 pub mod source;
 pub mod sqlite;
+pub mod stage;
 pub mod stock;
 pub mod transition;
 pub mod world;

@@ -1,4 +1,4 @@
-//! Pods that the real plugins `bridge` and `ptp` connect, with addresses from ours, and real traffic between them.
+//! Pods that the real plugins `bridge`, `ptp` and `macvlan` connect, with addresses from ours, and real traffic between them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,15 +7,16 @@
     reason = "tests"
 )]
 
-mod stage;
+mod pod;
 
 use ipam_tests::plugin::netconf;
+use ipam_tests::stage::on_a_stage;
 use ipam_tests::world::World;
 use serde_json::{Value, json};
 
-use stage::{Pod, on_a_stage};
+use pod::{Pod, uplink};
 
-const UPPER: [&str; 2] = ["bridge", "ptp"];
+const UPPER: [&str; 3] = ["bridge", "ptp", "macvlan"];
 
 /// The pools of two teams; the first one's are annotated, nothing may come from the others.
 fn world() -> World {
@@ -41,6 +42,9 @@ fn conf(world: &World, upper: &str, version: &str) -> Value {
     if upper == "bridge" {
         conf["bridge"] = json!("pods0");
         conf["isGateway"] = json!(true);
+    }
+    if upper == "macvlan" {
+        conf["master"] = json!(uplink(&["10.1.0.1/24", "fd00:1::1/112"]));
     }
     conf
 }
@@ -115,6 +119,21 @@ fn pods_talk_through_bridge_0_4_0() {
 #[test]
 fn pods_talk_through_bridge_1_0_0() {
     on_a_stage("pods_talk_through_bridge_1_0_0", || pods_talk("bridge", "1.0.0"));
+}
+
+#[test]
+fn pods_talk_through_macvlan_0_3_1() {
+    on_a_stage("pods_talk_through_macvlan_0_3_1", || pods_talk("macvlan", "0.3.1"));
+}
+
+#[test]
+fn pods_talk_through_macvlan_0_4_0() {
+    on_a_stage("pods_talk_through_macvlan_0_4_0", || pods_talk("macvlan", "0.4.0"));
+}
+
+#[test]
+fn pods_talk_through_macvlan_1_0_0() {
+    on_a_stage("pods_talk_through_macvlan_1_0_0", || pods_talk("macvlan", "1.0.0"));
 }
 
 #[test]

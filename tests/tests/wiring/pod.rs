@@ -1,54 +1,15 @@
-//! A machine of the test's own: network, mounts and processes that nobody else sees.
+//! A pod without a runtime: a network namespace, and calls of the upper plugin for it.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use ipam_tests::binaries::binary;
 use ipam_tests::plugin::{Answer, Call, with_prev_result};
+use ipam_tests::stage::{ip, try_ip, upper_plugin};
 use serde_json::Value;
 
-/// Tells the process that runs on the stage from the one that built it.
-const INSIDE: &str = "RINGFENCE_TEST_ON_STAGE";
-/// Where the distribution puts the CNI project's plugins.
-const CNI_BIN_DIR: &str = "/usr/lib/cni";
 /// How long a ping may take to be answered: IPv6 first makes sure that nobody else has the address.
 const REACHED_MAX: Duration = Duration::from_secs(20);
-
-/// Hides what the machine has below `/run`, where the namespaces get their names; the store lies there too.
-const STAGE: &str = r#"
-set -e
-mount -t tmpfs tmpfs /run
-mkdir /run/netns /run/store
-ip link set lo up
-exec "$0" "$@"
-"#;
-
-/// Plays a test, by its name, where it can change the network as it likes.
-///
-/// The test runs again as a process of its own in new namespaces. The kernel takes everything away with the last
-/// process in them, however that ends.
-pub(crate) fn on_a_stage(test: &str, play: fn()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return play();
-    }
-    let output = Command::new("unshare")
-        .args(["--net", "--mount", "--propagation", "private", "--pid", "--mount-proc"])
-        .args(["--fork", "--kill-child", "sh", "-c", STAGE])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .env("TMPDIR", "/run/store")
-        .output()
-        .expect("unshare of util-linux is installed");
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(
-        stdout.contains("running 1 test"),
-        "{test} does not run in namespaces, which needs root: {stderr}"
-    );
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-}
 
 /// A network namespace with a container's name, and how its runtime would configure it.
 pub(crate) struct Pod {
@@ -98,7 +59,7 @@ impl Pod {
     }
 
     pub(crate) fn has_interface(&self) -> bool {
-        let output = run(&["-n", &self.name, "link", "show", "eth0"]);
+        let output = try_ip(&["-n", &self.name, "link", "show", "eth0"]);
         output.status.success()
     }
 
@@ -127,29 +88,21 @@ impl Pod {
     /// Says whether an address answers within a second.
     pub(crate) fn reaches_at_once(&self, target: &str) -> bool {
         let ping = ["netns", "exec", &self.name, "ping", "-c", "1", "-W", "1", "-q", target];
-        run(&ping).status.success()
+        try_ip(&ping).status.success()
     }
 }
 
-/// Returns the path of a plugin of the CNI project.
-fn upper_plugin(name: &str) -> PathBuf {
-    let folder = std::env::var_os("CNI_BIN_DIR").unwrap_or_else(|| CNI_BIN_DIR.into());
-    let path = PathBuf::from(folder).join(name);
-    assert!(
-        path.is_file(),
-        "{} does not exist: `make test` installs the CNI plugins, CNI_BIN_DIR says where they are",
-        path.display()
-    );
-    path
-}
-
-/// Runs `ip`, which must succeed, and returns what it prints.
-fn ip(arguments: &[&str]) -> String {
-    let Output { status, stdout, stderr } = run(arguments);
-    assert!(status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stdout).unwrap()
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new("ip").args(arguments).output().expect("ip of iproute2 is installed")
+/// Returns the interface that leads out of the machine, to a router with these addresses; makes both if they are not there.
+pub(crate) fn uplink(router: &[&str]) -> &'static str {
+    if !try_ip(&["link", "show", "uplink"]).status.success() {
+        ip(&["link", "add", "uplink", "type", "veth", "peer", "name", "router"]);
+        for address in router {
+            // Nobody else has them: a router is there at once.
+            ip(&["address", "add", address, "dev", "router", "nodad"]);
+        }
+        for link in ["uplink", "router"] {
+            ip(&["link", "set", link, "up"]);
+        }
+    }
+    "uplink"
 }
