@@ -11,10 +11,11 @@ use tracing::info;
 
 use crate::identity;
 use crate::kubernetes::reach;
+use crate::log;
 use crate::protocol::{CniError, Code, Netconf};
 use crate::settings::{AddSettings, AnnotationRule, Fields};
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// The longest that the answer takes: runtimes ask every few seconds.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -24,7 +25,7 @@ const BLOCKS_MAX: u128 = 256;
 /// Answers nothing where an ADD could succeed. It reads, and changes nothing.
 pub(super) async fn run(netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     let settings = fields.add()?;
     let probe = Probe { request: request(netconf, &fields, &settings)?, blocks_max: BLOCKS_MAX };
     let access = fields.kubernetes()?.filter(|_| settings.annotations != AnnotationRule::Off);

@@ -150,6 +150,11 @@ impl CniError {
         self
     }
 
+    /// Returns the message as one line of bounded length.
+    pub(crate) fn line(&self) -> String {
+        one_line(&self.message, MESSAGE_BYTES_MAX)
+    }
+
     /// Removes the phrases that would turn a failed DEL into a successful one.
     pub(crate) fn for_del(mut self) -> Self {
         for text in [&mut self.message, &mut self.details] {
@@ -171,7 +176,7 @@ impl CniError {
         let wire = Wire {
             cni_version: self.version.unwrap_or(Version::NEWEST).text(),
             code: self.code as u32,
-            msg: &one_line(&self.message, MESSAGE_BYTES_MAX),
+            msg: &self.line(),
             details: &one_line(&self.details, DETAILS_BYTES_MAX),
         };
         serde_json::to_writer(&mut *out, &wire)?;

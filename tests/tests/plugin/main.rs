@@ -13,6 +13,7 @@ mod commands;
 mod datastore;
 mod gc;
 mod lifetime;
+mod log;
 mod result;
 mod status;
 
