@@ -101,12 +101,13 @@ async fn carry_out(command: Command) -> Result<Answer, CniError> {
 async fn attached(command: Command, call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     match (netconf.role, command) {
         (Role::Chained, Command::Add) => chained::add(netconf),
-        // What another plugin was given, it gives back itself.
-        (Role::Chained, Command::Del) => Ok(Answer::nothing()),
         (Role::Delegate, Command::Add) => add::run(call, netconf).await,
         (_, Command::Check) => check::run(call, netconf).await,
         (Role::Delegate, Command::Del) => del::run(call, netconf).await,
-        (_, Command::Gc | Command::Status | Command::Version) => Ok(Answer::nothing()),
+        // What another plugin was given, it gives back itself.
+        (Role::Chained, Command::Del) | (_, Command::Gc | Command::Status | Command::Version) => {
+            Ok(Answer::nothing())
+        }
     }
 }
 

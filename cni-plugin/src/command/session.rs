@@ -73,7 +73,8 @@ impl Session {
         Phase::Lock.took(began);
         let recollection = self.cache.as_ref().and_then(NodeCache::recollection);
         debug!(held = lock.is_held(), remembers = recollection.is_some(), "taking a turn");
-        let driven = drive_from(&self.store, request, recollection, now, self.left());
+        // To be moved about, it is too large.
+        let driven = Box::pin(drive_from(&self.store, request, recollection, now, self.left()));
         let driven = timed(Phase::Store, driven).await;
         self.remember_token();
         let driven = driven.map_err(|error| from_drive(&error, self.mode))?;
@@ -99,7 +100,8 @@ impl Session {
         request: &R,
         now: Timestamp,
     ) -> Result<R::Reply, CniError> {
-        let driven = timed(Phase::Store, drive(&self.store, request, now, self.left())).await;
+        let driven = Box::pin(drive(&self.store, request, now, self.left()));
+        let driven = timed(Phase::Store, driven).await;
         self.remember_token();
         Ok(driven.map_err(|error| from_drive(&error, self.mode))?.reply)
     }

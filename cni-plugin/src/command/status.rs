@@ -52,7 +52,7 @@ pub(super) async fn run(netconf: &Netconf) -> Result<Answer, CniError> {
 }
 
 fn not_ready(error: CniError) -> CniError {
-    error.as_code(Code::NotReady)
+    error.under(Code::NotReady)
 }
 
 /// Makes the request of a workload that nobody says anything about.
@@ -60,7 +60,7 @@ fn request(netconf: &Netconf, fields: &Fields, settings: &AddSettings) -> Result
     let family = |family: &Family| FamilyRequest {
         family: *family,
         want: Want::Any(1),
-        levels: Levels { configuration: settings.pools(*family).clone(), ..Levels::default() },
+        levels: Levels { configuration: settings.pools(*family).cloned(), ..Levels::default() },
     };
     Ok(Assign {
         handle: None,

@@ -19,7 +19,7 @@ pub(crate) struct FileSettings {
 }
 
 const MEGABYTE: u64 = 1024 * 1024;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 impl FileSettings {
     /// Opens the file at its end, and puts it aside first where it has grown too large.

@@ -139,7 +139,7 @@ impl CniError {
     }
 
     /// Tells the same under another number.
-    pub(crate) fn as_code(mut self, code: Code) -> Self {
+    pub(crate) fn under(mut self, code: Code) -> Self {
         self.code = code;
         self
     }
