@@ -18,7 +18,8 @@ use tracing::error;
 
 use crate::log;
 use crate::protocol::{
-    Arguments, Call, CniError, Command, Netconf, Role, read_stdin, version_answer,
+    Arguments, Call, CniError, Command, Netconf, Role, read_stdin, valid_attachments,
+    version_answer,
 };
 use crate::settings::Fields;
 
@@ -122,6 +123,9 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
     let netconf = Netconf::parse(&read_stdin(stdin)?)?;
     let fields = Fields::collect(&netconf)?;
     add::judge(&call, &netconf, &fields, now())?;
+    valid_attachments(&netconf.top)?;
+    fields.log_file()?;
+    fields.gc_grace_seconds()?;
     fields.store()?;
     fields.timeout()?;
     fields.lock()?;
