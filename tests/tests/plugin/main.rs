@@ -15,6 +15,7 @@ mod gc;
 mod lifetime;
 mod result;
 mod status;
+mod wire;
 
 use std::collections::BTreeMap;
 
