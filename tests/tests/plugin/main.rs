@@ -16,6 +16,7 @@ mod lifetime;
 mod log;
 mod result;
 mod status;
+mod wire;
 
 use std::collections::BTreeMap;
 
