@@ -11,7 +11,7 @@ export RINGFENCE_BIN_DIR := $(BIN)
 # Linked statically, a process starts in half the time, and that is most of a CNI call.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
 
-.PHONY: help setup runtimes build demo test runtime-test soak mutants check bench scale fuzz fmt clean
+.PHONY: help setup runtimes build demo test runtime-test kube-test soak mutants check bench scale fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ test: runtimes build ## Run every test
 
 runtime-test: runtimes build ## Run containers in containerd and podman; a part of `make test`
 	cargo test --locked -p ipam-tests --test runtimes
+
+kube-test: build ## Ask a real Kubernetes API server, built from Debian's source where KUBE_APISERVER_BIN names none
+	@scripts/kube-apiserver.sh
+	cargo test --locked -p ipam-tests --test kubernetes real::
 
 soak: setup ## Run the simulation for ten times as long as `make test` does
 	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture

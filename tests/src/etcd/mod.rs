@@ -11,7 +11,7 @@ mod http;
 pub mod metrics;
 pub mod options;
 pub mod pki;
-mod process;
+pub(crate) mod process;
 pub mod proxy;
 pub mod server;
 pub mod shared;

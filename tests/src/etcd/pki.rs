@@ -60,7 +60,15 @@ impl Pki {
     /// If a file cannot be written.
     #[must_use]
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for certificates");
+        Self::kept_in(tempfile::tempdir().expect("a folder for certificates"))
+    }
+
+    /// Makes them in a folder that goes with a folder of somebody's who outlives all tests.
+    pub(crate) fn inside(folder: &Path) -> Self {
+        Self::kept_in(tempfile::tempdir_in(folder).expect("a folder for certificates"))
+    }
+
+    fn kept_in(folder: TempDir) -> Self {
         let authority = Authority::new(folder.path(), "authority");
         let rogue = Authority::new(folder.path(), "rogue-authority");
         let server = |name, validity| {

@@ -32,14 +32,14 @@ pub(super) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// Returns a command whose process the kernel kills when ours ends.
-pub(super) fn bound_command(program: &Path) -> Command {
+pub(crate) fn bound_command(program: &Path) -> Command {
     let mut command = command("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 
 /// Starts a process.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     let (answer, answered) = channel();
     STARTER.send((command, answer)).map_err(io::Error::other)?;
     answered.recv().map_err(io::Error::other)?

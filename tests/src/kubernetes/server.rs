@@ -14,8 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::Reply;
 use super::connection::serve;
+use super::{Reply, kubeconfig};
 use crate::etcd::Pki;
 
 /// The token that is good here.
@@ -112,17 +112,7 @@ impl ApiServer {
     /// If it cannot be written.
     #[must_use]
     pub fn kubeconfig_of(&self, file: &str, user: &serde_json::Value) -> PathBuf {
-        let kubeconfig = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "it",
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-            "clusters": [{"name": "it", "cluster": {
-                "server": self.url(),
-                "certificate-authority": self.authority(),
-            }}],
-            "users": [{"name": "it", "user": user}],
-        });
+        let kubeconfig = kubeconfig(&self.url(), self.authority(), user);
         let path = self.folder.path().join(file);
         fs::write(&path, kubeconfig.to_string()).expect("the kubeconfig is written");
         path

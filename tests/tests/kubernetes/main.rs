@@ -13,6 +13,7 @@ mod faults;
 mod identity;
 mod labels;
 mod promises;
+mod real;
 
 use std::path::Path;
 
