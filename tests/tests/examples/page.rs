@@ -63,9 +63,9 @@ fn read(line: &str) -> Row {
     let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
     let [file, purpose, gets, reserved, tested] = cells[..] else { panic!("{line}") };
     assert!(!purpose.is_empty() && !gets.is_empty(), "{line}");
-    let (_, link) = file.split_once("](").expect("the file is linked");
+    let (_, target) = file.split_once("](").expect("the file is linked");
     Row {
-        file: link.trim_end_matches(')').to_owned(),
+        file: target.trim_end_matches(')').to_owned(),
         reserved: reserved.to_owned(),
         tested: tested.to_owned(),
     }

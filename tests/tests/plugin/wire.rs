@@ -145,8 +145,11 @@ fn the_versions_that_are_spoken_can_be_read() {
     }
 }
 
+/// A call that is refused, and whether an error is the one that it should be.
+type Refusal = (Call, fn(&Error) -> bool);
+
 /// Returns a call that is refused for each reason that has a name in their types, and which it is.
-fn refusals(world: &World) -> [(Call, fn(&Error) -> bool); 8] {
+fn refusals(world: &World) -> [Refusal; 8] {
     let conf = |version: &str, ipam: Value| {
         let mut conf = conf(world, &ipam);
         conf["cniVersion"] = json!(version);
