@@ -43,7 +43,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let page = text();
     let (_, table) = page.split_once(HEAD).expect("the page has the table");
     let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let mut rows: Vec<Row> = lines.map(row).collect();
+    let mut rows: Vec<Row> = lines.map(read).collect();
     rows.sort_by(|one, other| one.file.cmp(&other.file));
     rows
 }
@@ -59,13 +59,13 @@ fn text() -> String {
     fs::read_to_string(folder().join(PAGE)).unwrap()
 }
 
-fn row(line: &str) -> Row {
+fn read(line: &str) -> Row {
     let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
     let [file, purpose, gets, reserved, tested] = cells[..] else { panic!("{line}") };
     assert!(!purpose.is_empty() && !gets.is_empty(), "{line}");
-    let (_, link) = file.split_once("](").expect("the file is linked");
+    let (_, target) = file.split_once("](").expect("the file is linked");
     Row {
-        file: link.trim_end_matches(')').to_owned(),
+        file: target.trim_end_matches(')').to_owned(),
         reserved: reserved.to_owned(),
         tested: tested.to_owned(),
     }

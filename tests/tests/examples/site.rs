@@ -23,7 +23,8 @@ pub(crate) struct Site {
     replacements: Vec<(&'static str, String)>,
     /// Which store `ringfence` is told of.
     variables: Vec<(&'static str, String)>,
-    _etcd: Option<(Etcd, Pki)>,
+    /// Lives as long as the site.
+    etcd: Option<(Etcd, Pki)>,
 }
 
 impl Site {
@@ -43,12 +44,12 @@ impl Site {
                 ("eth1", uplink(&["10.50.0.1/24"]).to_owned()),
             ],
             variables: Vec::new(),
-            _etcd: None,
+            etcd: None,
         };
         if page::example(file).contains("embedded") {
-            site.embed()
+            site.embed();
         } else {
-            site.start_etcd()
+            site.start_etcd();
         }
         site.shell(&page::commands());
         site
@@ -121,7 +122,7 @@ impl Site {
             self.replacements.push((stands_for, here.clone()));
             self.variables.push((variable, here));
         }
-        self._etcd = Some((etcd, pki));
+        self.etcd = Some((etcd, pki));
     }
 
     /// Runs commands of an administrator, which must succeed, and returns what they print.

@@ -193,12 +193,12 @@ pub(crate) fn gc() {
     list.plugins[1]["gc_grace_seconds"] = json!(0);
     let [known, other] =
         ["web-0", "web-1"].map(|name| make(&list, containerd(name, &fin()), &["10.20.0."]));
-    let lost = make(&list, containerd("lost", &Value::Null), &["10.30.0."]);
-    let all = [&known, &other, &lost].map(|made| &made.attachment);
+    let forgotten = make(&list, containerd("web-2", &Value::Null), &["10.30.0."]);
+    let all = [&known, &other, &forgotten].map(|made| &made.attachment);
     succeeds(&list.gc(&all));
     assert_eq!(site.taken().len(), 3, "the runtime knows all");
-    lost.netns.remove();
+    forgotten.netns.remove();
     succeeds(&list.gc(&all[..2]));
-    assert!(!site.taken().contains(&lost.ips[0]));
+    assert!(!site.taken().contains(&forgotten.ips[0]));
     talk_and_end(&site, file, &list, vec![known, other]);
 }

@@ -145,74 +145,56 @@ fn the_versions_that_are_spoken_can_be_read() {
     }
 }
 
-/// Which error theirs is, if it has a name there.
-fn name_of(error: &Error) -> &'static str {
-    match error {
-        Error::IncompatibleVersion(_) => "version",
-        Error::UnsupportedNetworkConfiguration(_) => "unsupported",
-        Error::InvalidEnvValue(_) => "environment",
-        Error::FailedToDecode(_) => "undecodable",
-        Error::InvalidNetworkConfig(_) => "config",
-        Error::TryAgainLater(_) => "try again",
-        Error::PluginNotAvailable(_) => "not ready",
-        Error::Custom(..) => "custom",
-        _ => "another",
-    }
-}
+/// A call that is refused, and whether an error is the one that it should be.
+type Refusal = (Call, fn(&Error) -> bool);
 
-/// Makes a call that is refused in one of the ways that there are.
-fn refused(world: &World, what: &str) -> Answer {
-    let conf = |ipam: Value| conf(world, &ipam);
-    let mut newest = conf(json!({}));
-    newest["cniVersion"] = json!("1.1.0");
-    let call = |command: &str, conf: &Value| Call::new(command, "c1", conf).pod("fin", "c1");
-    let call = match what {
-        "version" => call("GC", &conf(json!({}))),
-        "unsupported" => call("ADD", &conf(json!({"datastore_type": "kubernetes"}))),
-        "environment" => call("ADD", &newest).with(CNI_IFNAME, "a/b"),
-        "undecodable" => call("ADD", &newest).raw("{"),
-        "config" => call("ADD", &conf(json!({"gateway": 7}))),
-        "try again" => {
-            let etcd = json!({"datastore_type": "etcdv3", "datastore_path": null, "etcd_endpoints": "http://127.0.0.1:1", "timeout_ms": 300});
-            call("ADD", &conf(etcd))
-        }
-        "not ready" => {
-            let etcd = json!({"datastore_type": "etcdv3", "datastore_path": null, "etcd_endpoints": "http://127.0.0.1:1", "timeout_ms": 300});
-            let mut conf = conf(etcd);
-            conf["cniVersion"] = json!("1.1.0");
-            call("STATUS", &conf)
-        }
-        "custom" => call("ADD", &conf(json!({"ipv4_pools": ["nosuch"]}))),
-        _ => unreachable!("{what}"),
+/// Returns a call that is refused for each reason that has a name in their types, and which it is.
+fn refusals(world: &World) -> [Refusal; 8] {
+    let conf = |version: &str, ipam: Value| {
+        let mut conf = conf(world, &ipam);
+        conf["cniVersion"] = json!(version);
+        conf
     };
-    call.run()
+    let nobody = json!({
+        "datastore_type": "etcdv3", "datastore_path": null,
+        "etcd_endpoints": "http://127.0.0.1:1", "timeout_ms": 300,
+    });
+    let call = |command: &str, version: &str, ipam: Value| {
+        Call::new(command, "c1", &conf(version, ipam)).pod("fin", "c1")
+    };
+    let add = |ipam: Value| call("ADD", "1.1.0", ipam);
+    [
+        (call("GC", "1.0.0", json!({})), |error| matches!(error, Error::IncompatibleVersion(_))),
+        (add(json!({"datastore_type": "kubernetes"})), |error| {
+            matches!(error, Error::UnsupportedNetworkConfiguration(_))
+        }),
+        (add(json!({})).with(CNI_IFNAME, "a/b"), |error| {
+            matches!(error, Error::InvalidEnvValue(_))
+        }),
+        (add(json!({})).raw("{"), |error| matches!(error, Error::FailedToDecode(_))),
+        (add(json!({"gateway": 7})), |error| matches!(error, Error::InvalidNetworkConfig(_))),
+        (add(nobody.clone()), |error| matches!(error, Error::TryAgainLater(_))),
+        (call("STATUS", "1.1.0", nobody), |error| matches!(error, Error::PluginNotAvailable(_))),
+        (add(json!({"ipv4_pools": ["nosuch"]})), |error| matches!(error, Error::Custom(101, ..))),
+    ]
 }
 
 #[test]
 fn errors_are_theirs_but_for_the_words() {
-    for what in [
-        "version",
-        "unsupported",
-        "environment",
-        "undecodable",
-        "config",
-        "try again",
-        "not ready",
-        "custom",
-    ] {
-        let answer = refused(&world(), what);
-        assert!(!answer.success, "{what}: {answer:?}");
+    for (call, is_named) in refusals(&world()) {
+        let answer = call.run();
+        assert!(!answer.success, "{answer:?}");
         let mut ours = answer.json.clone();
-        let details = ours.get("details").cloned().unwrap_or_default();
-        ours["details"] = json!(details.as_str().unwrap_or_default());
-        assert_eq!(again::<ErrorResult>(&answer.json), ours, "{what}");
+        let details = ours.get("details").and_then(Value::as_str).unwrap_or_default().to_owned();
+        ours["details"] = json!(details);
+        assert_eq!(again::<ErrorResult>(&answer.json), ours);
         let read: ErrorResult = serde_json::from_value(answer.json.clone()).unwrap();
         let error = Error::from(read);
-        assert_eq!(name_of(&error), what, "{answer:?}");
-        assert_eq!(Some(u64::from(u32::from(&error))), answer.code(), "{what}");
-        assert_eq!(error.details(), ours["details"], "{what}");
-        let keeps_words = what == "custom";
-        assert_eq!(error.msg() == answer.message(), keeps_words, "{what}: {}", error.msg());
+        assert!(is_named(&error), "{answer:?}: {error:?}");
+        assert_eq!(Some(u64::from(u32::from(&error))), answer.code(), "{answer:?}");
+        assert_eq!(error.details(), details, "{answer:?}");
+        let keeps_words = matches!(error, Error::Custom(..));
+        assert_eq!(error.msg() == answer.message(), keeps_words, "{answer:?}: {}", error.msg());
     }
 }
 

@@ -74,7 +74,11 @@ fn pods_talk(upper: &str, version: &str) {
         let told = results[at].addresses();
         assert!(told[0].starts_with("10.1.0.") && told[0].ends_with("/24"), "{told:?}");
         assert!(told[1].starts_with("fd00:1::") && told[1].ends_with("/112"), "{told:?}");
-        assert_eq!(pod.addresses("eth0"), told, "{upper} {version}: the interface has what was told");
+        assert_eq!(
+            pod.addresses("eth0"),
+            told,
+            "{upper} {version}: the interface has what was told"
+        );
         let other = results[1 - at].addresses();
         let others = other.iter().map(|address| address.split('/').next().unwrap().to_owned());
         for target in others.chain(gateways.clone()) {
@@ -167,7 +171,10 @@ fn a_refused_pod_keeps_nothing() {
             assert!(answer.message().contains("tiny"), "{upper}: {answer:?}");
             assert_eq!(world.contents(), before, "{upper}: neither family is held");
             // An upper plugin may leave its interface until DEL, which a runtime calls after a failed ADD.
-            assert!(!second.has_interface("eth0") || second.addresses("eth0").is_empty(), "{upper}");
+            assert!(
+                !second.has_interface("eth0") || second.addresses("eth0").is_empty(),
+                "{upper}"
+            );
             assert!(second.call("DEL").success, "{upper}");
             assert!(!second.has_interface("eth0"), "{upper}");
             assert_eq!(world.contents(), before, "{upper}: nobody else's address was given back");
