@@ -223,9 +223,9 @@ pub(crate) fn levels(
         None => facts.namespace.pools(family, &call.ifname, bare_for)?,
         Some(_) => None,
     };
-    let (name, arguments, configuration) = match family {
-        Family::V4 => ("IPV4_POOLS", &call.arguments.ipv4_pools, &settings.ipv4_pools),
-        Family::V6 => ("IPV6_POOLS", &call.arguments.ipv6_pools, &settings.ipv6_pools),
+    let (name, arguments) = match family {
+        Family::V4 => ("IPV4_POOLS", &call.arguments.ipv4_pools),
+        Family::V6 => ("IPV6_POOLS", &call.arguments.ipv6_pools),
     };
     let arguments = match arguments {
         None => None,
@@ -233,5 +233,5 @@ pub(crate) fn levels(
             CniError::from_chain(Code::Environment, &error).prefixed(&format!("{name} of CNI_ARGS"))
         })?,
     };
-    Ok(Levels { pod, namespace, arguments, configuration: configuration.clone() })
+    Ok(Levels { pod, namespace, arguments, configuration: settings.pools(family).cloned() })
 }

@@ -78,11 +78,11 @@ impl Inquiry {
         let pod = if pod_is_known {
             None
         } else {
-            Some(Resource::pod(namespace, name).map_err(refused)?)
+            Some(Resource::pod(namespace, name).map_err(|error| refused(&error))?)
         };
         Ok(Some(Self {
             access,
-            namespace: Resource::namespace(namespace).map_err(refused)?,
+            namespace: Resource::namespace(namespace).map_err(|error| refused(&error))?,
             pod,
             pod_uid: arguments.pod_uid.clone(),
         }))
@@ -90,7 +90,7 @@ impl Inquiry {
 
     /// Makes the question for the labels of a namespace alone.
     pub(crate) fn about_namespace(namespace: &str, access: Access) -> Result<Self, CniError> {
-        let namespace = Resource::namespace(namespace).map_err(refused)?;
+        let namespace = Resource::namespace(namespace).map_err(|error| refused(&error))?;
         Ok(Self { access, namespace, pod: None, pod_uid: None })
     }
 
@@ -99,11 +99,12 @@ impl Inquiry {
         &self,
         within: Duration,
     ) -> Result<(Option<Object>, Object), CniError> {
-        let kubernetes = Kubernetes::open(&self.access).await.map_err(refused)?;
+        let kubernetes = Kubernetes::open(&self.access).await.map_err(|error| refused(&error))?;
         let pod = OptionFuture::from(self.pod.as_ref().map(|pod| kubernetes.get(pod, within)));
         let pod = async { pod.await.transpose() };
-        let (pod, namespace) =
-            try_join(pod, kubernetes.get(&self.namespace, within)).await.map_err(refused)?;
+        let (pod, namespace) = try_join(pod, kubernetes.get(&self.namespace, within))
+            .await
+            .map_err(|error| refused(&error))?;
         if let Some(pod) = &pod {
             self.judge_identity(pod)?;
         }
@@ -128,11 +129,11 @@ impl Inquiry {
 
 /// Asks the API for something that every cluster has, so that it is known to answer; whether it has that does not matter.
 pub(crate) async fn reach(access: &Access, within: Duration) -> Result<(), CniError> {
-    let kubernetes = Kubernetes::open(access).await.map_err(refused)?;
-    let namespace = Resource::namespace("default").map_err(refused)?;
+    let kubernetes = Kubernetes::open(access).await.map_err(|error| refused(&error))?;
+    let namespace = Resource::namespace("default").map_err(|error| refused(&error))?;
     match kubernetes.get(&namespace, within).await {
         Ok(_) | Err(KubeError::Absent { .. }) => Ok(()),
-        Err(error) => Err(refused(error)),
+        Err(error) => Err(refused(&error)),
     }
 }
 
@@ -193,24 +194,25 @@ fn in_any_case<'a>(object: &'a Fields, name: &str) -> Option<&'a Value> {
         .iter()
         .filter(|(given, _)| given.eq_ignore_ascii_case(name))
         .map(|(_, value)| value)
-        .last()
+        .next_back()
 }
 
 /// Says whose fault it is that something cannot be learnt.
-fn refused(error: KubeError) -> CniError {
-    let code = match &error {
+fn refused(error: &KubeError) -> CniError {
+    let code = match error {
         KubeError::Name { .. } => Code::Environment,
         KubeError::Malformed { .. } | KubeError::Program { .. } => Code::Config,
-        KubeError::Unreadable { .. } | KubeError::Refused { .. } => Code::AnnotationSource,
         KubeError::Absent { resource, .. } if resource.is_pod() => Code::PodGone,
-        KubeError::Absent { .. } => Code::AnnotationSource,
+        KubeError::Unreadable { .. } | KubeError::Refused { .. } | KubeError::Absent { .. } => {
+            Code::AnnotationSource
+        }
         KubeError::Unavailable { .. } => Code::TryAgain,
     };
-    let told = CniError::from_chain(code, &error);
-    match code {
-        Code::PodGone => told.with_details(
-            "it was deleted; or it is a static pod whose mirror does not exist yet, which can do without one where the runtime passes annotations (capability io.kubernetes.cri.pod-annotations)",
-        ),
-        _ => told,
+    let told = CniError::from_chain(code, error);
+    if code != Code::PodGone {
+        return told;
     }
+    told.with_details(
+            "it was deleted; or it is a static pod whose mirror does not exist yet, which can do without one where the runtime passes annotations (capability io.kubernetes.cri.pod-annotations)",
+    )
 }

@@ -11,6 +11,7 @@ mod datastore;
 mod identity;
 mod kubernetes;
 mod lock;
+mod log;
 mod mode;
 mod protocol;
 mod refusal_code;

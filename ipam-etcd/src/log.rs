@@ -3,7 +3,7 @@
 use tracing::Metadata;
 
 /// The crates of this project, as targets of log lines begin.
-const OURS: [&str; 4] = ["ipam_core", "ipam_etcd", "ipam_cli", "cni_plugin"];
+const OURS: [&str; 5] = ["ipam_core", "ipam_etcd", "ipam_kube", "ipam_cli", "cni_plugin"];
 
 /// Says whether a log line is this project's own. The libraries below tell of every frame of a connection.
 #[must_use]

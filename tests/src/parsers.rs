@@ -9,12 +9,13 @@ use ipam_core::model::{
 use ipam_core::pool::{Pool, PoolList};
 use ipam_core::selector::Selector;
 use ipam_etcd::settings::{EndpointFault, Endpoints};
+use ipam_kube::{Object, Resource};
 
 /// A parser of outside input.
 pub type Parser = fn(&[u8]);
 
 /// Every parser, by the name of its fuzz target.
-pub const PARSERS: [(&str, Parser); 13] = [
+pub const PARSERS: [(&str, Parser); 14] = [
     ("selector", selector),
     ("key", key_text),
     ("block", block),
@@ -28,7 +29,20 @@ pub const PARSERS: [(&str, Parser); 13] = [
     ("api_config", api_config),
     ("endpoints", endpoints),
     ("cache", cache),
+    ("kubernetes", kubernetes),
 ];
+
+/// Feeds answers of the Kubernetes API.
+///
+/// # Panics
+///
+/// If an object is taken for another.
+pub fn kubernetes(data: &[u8]) {
+    let pod = Resource::pod("fin", "web").expect("a name");
+    let namespace = Resource::namespace("fin").expect("a name");
+    let both = [&pod, &namespace].map(|resource| Object::parse(resource, data).is_ok());
+    assert_ne!(both, [true, true], "no object is a pod and a namespace of another name");
+}
 
 /// Feeds the selector language.
 ///
@@ -142,8 +156,9 @@ pub fn timestamp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         assert_eq!(timestamp.to_string().parse(), Ok(timestamp.truncated()));
-        let _ = timestamp.to_go_text();
+        assert_eq!(Timestamp::from_go_text(&timestamp.to_go_text()), Some(timestamp));
     }
+    let _ = Timestamp::from_go_text(text);
 }
 
 /// Feeds lists of pools as people write them.

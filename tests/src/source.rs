@@ -31,6 +31,39 @@ pub fn files(endings: &[&str]) -> Vec<SourceFile> {
     found
 }
 
+/// A test as documents name it, such as `` `tests/tests/stock.rs::a_test` ``.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedTest {
+    file: String,
+    name: String,
+}
+
+impl NamedTest {
+    /// Returns the tests that a text names.
+    #[must_use]
+    pub fn in_text(text: &str) -> Vec<Self> {
+        let named = text.split('`').skip(1).step_by(2).filter_map(|code| {
+            let (file, name) = code.split_once(".rs::")?;
+            Some(Self { file: format!("{file}.rs"), name: name.to_owned() })
+        });
+        named.collect()
+    }
+
+    /// Says what is wrong with the name, `None` where there is such a test.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let Self { file, name } = self;
+        let Ok(text) = fs::read_to_string(root().join(file)) else {
+            return Some(format!("there is no {file}"));
+        };
+        let Some((before, _)) = text.split_once(&format!("fn {name}(")) else {
+            return Some(format!("{file} has no {name}"));
+        };
+        let is_test = before.lines().rev().take(4).any(|line| line.contains("test]"));
+        (!is_test).then(|| format!("{name} of {file} is no test"))
+    }
+}
+
 impl SourceFile {
     /// Returns the lines before the tests that stand in the file.
     #[must_use]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ipam_etcd::settings::Setting;
-use ipam_tests::source::{SourceFile, files, root};
+use ipam_tests::source::{NamedTest, SourceFile, files, root};
 
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -272,6 +272,19 @@ fn every_bad_input_has_its_row() {
         .map(|row| format!("no row {row}"))
         .collect();
     none(&missing);
+}
+
+/// What is promised has a test that shows it.
+#[test]
+fn promises_name_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() >= 12, "{} promises", rows.len());
+    for row in rows {
+        let tests = NamedTest::in_text(row);
+        assert!(!tests.is_empty(), "no test: {row}");
+        none(&tests.iter().filter_map(NamedTest::fault).collect::<Vec<_>>());
+    }
 }
 
 /// Every number of an error stands in its document, with the name that it has in the code.

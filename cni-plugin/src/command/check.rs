@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use ipam_core::plan::{Mismatch, Verify};
 
 use crate::identity;
+use crate::log;
 use crate::mode::Mode;
 use crate::protocol::{Call, CniError, Code, Netconf, PrevResult};
 use crate::settings::Fields;
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// Compares the store with the result of ADD. Annotations are not judged again: they count at creation only.
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     let Some(prev_result) = netconf.top.get("prevResult").filter(|value| !value.is_null()) else {
         return Err(CniError::new(
             Code::Config,

@@ -4,16 +4,17 @@ use ipam_core::plan::{HandleTarget, Release};
 use tracing::info;
 
 use crate::identity;
+use crate::log;
 use crate::mode::Mode;
 use crate::protocol::{Call, CniError, Netconf};
 use crate::settings::Fields;
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// Releases the addresses; that there are none is no error, whatever the rest of the configuration says.
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     let targets = match fields.mode() {
         Mode::Calico => of_container(call, netconf)?,
         Mode::Standalone => of_interface(call, netconf)?,
@@ -28,7 +29,9 @@ pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniErr
             network = netconf.name,
             container = call.container_id,
             interface = call.ifname,
-            "released"
+            namespace = call.arguments.pod_namespace.as_deref().unwrap_or_default(),
+            pod = call.arguments.pod_name.as_deref().unwrap_or_default(),
+            "AUDIT released"
         );
     }
     Ok(Answer::nothing())

@@ -4,15 +4,16 @@ use ipam_core::plan::{HeldAddress, Leftovers, ReleaseAddresses};
 use tracing::{error, info, warn};
 
 use crate::identity;
+use crate::log;
 use crate::protocol::{CniError, Code, Netconf, valid_attachments};
 use crate::settings::Fields;
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// Releases what this node holds for this network and no attachment of the list; without a list, nothing.
 pub(super) async fn run(netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     let Some(attachments) = valid_attachments(&netconf.top)? else {
         warn!(network = netconf.name, "the runtime lists no attachments, so nothing is collected");
         return Ok(Answer::nothing());
@@ -67,7 +68,7 @@ async fn carry_out(
     let reply = session.drive_in_turn(request, now()).await?;
     for (ip, holder) in reply.released {
         let handle = holder.handle.unwrap_or_default();
-        info!(%ip, network = netconf.name, handle, "released a leftover");
+        info!(%ip, network = netconf.name, handle, "AUDIT released a leftover");
     }
     Ok(())
 }

@@ -9,17 +9,17 @@ mod session;
 mod status;
 
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ipam_core::model::Timestamp;
 use ipam_core::plan::ReleaseAddresses;
-use ipam_etcd::{AnyStore, drive, is_ours};
+use ipam_etcd::{AnyStore, drive};
 use tracing::error;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::log;
 use crate::protocol::{
-    Arguments, Call, CniError, Code, Command, Netconf, Role, read_stdin, version_answer,
+    Arguments, Call, CniError, Command, Netconf, Role, read_stdin, valid_attachments,
+    version_answer,
 };
 use crate::settings::Fields;
 
@@ -83,29 +83,32 @@ pub async fn run(command: &str) -> Result<Answer, CniError> {
 
 /// Carries out a command that has a configuration.
 async fn carry_out(command: Command) -> Result<Answer, CniError> {
+    let began = Instant::now();
     let of_network = matches!(command, Command::Gc | Command::Status);
     let call = if of_network { None } else { Some(Call::read(command)?) };
     let netconf = Netconf::parse(&read_stdin(io::stdin().lock())?)?;
-    let answer = match (command.judge(netconf.version), command, &call) {
+    let outcome = match (command.judge(netconf.version), command, &call) {
         (Err(error), _, _) => Err(error),
         (Ok(()), Command::Gc, _) => gc::run(&netconf).await,
         (Ok(()), Command::Status, _) => status::run(&netconf).await,
         (Ok(()), command, Some(call)) => attached(command, call, &netconf).await,
         (Ok(()), _, None) => Ok(Answer::nothing()),
     };
-    answer.map_err(|error| error.in_version(netconf.version))
+    log::end(command, call.as_ref(), &netconf, &outcome, began.elapsed());
+    outcome.map_err(|error| error.in_version(netconf.version))
 }
 
 /// Carries out a command about an attachment.
 async fn attached(command: Command, call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     match (netconf.role, command) {
         (Role::Chained, Command::Add) => chained::add(netconf),
-        // What another plugin was given, it gives back itself.
-        (Role::Chained, Command::Del) => Ok(Answer::nothing()),
         (Role::Delegate, Command::Add) => add::run(call, netconf).await,
         (_, Command::Check) => check::run(call, netconf).await,
         (Role::Delegate, Command::Del) => del::run(call, netconf).await,
-        (_, Command::Gc | Command::Status | Command::Version) => Ok(Answer::nothing()),
+        // What another plugin was given, it gives back itself.
+        (Role::Chained, Command::Del) | (_, Command::Gc | Command::Status | Command::Version) => {
+            Ok(Answer::nothing())
+        }
     }
 }
 
@@ -120,6 +123,9 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
     let netconf = Netconf::parse(&read_stdin(stdin)?)?;
     let fields = Fields::collect(&netconf)?;
     add::judge(&call, &netconf, &fields, now())?;
+    valid_attachments(&netconf.top)?;
+    fields.log_file()?;
+    fields.gc_grace_seconds()?;
     fields.store()?;
     fields.timeout()?;
     fields.lock()?;
@@ -130,27 +136,4 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
 fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i128::try_from(since_1970.as_nanos()).unwrap_or(i128::MAX))
-}
-
-/// Starts logging to stderr; stdout belongs to the protocol.
-fn start_logging(fields: &Fields) -> Result<(), CniError> {
-    let level = match fields.shared_text("log_level")?.map(str::to_ascii_lowercase).as_deref() {
-        Some("debug") => tracing::Level::DEBUG,
-        Some("warning" | "warn") => tracing::Level::WARN,
-        Some("error" | "fatal") => tracing::Level::ERROR,
-        // Calico takes anything else for info.
-        _ => tracing::Level::INFO,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(level)
-        .finish()
-        .with(filter_fn(is_ours));
-    // A second start can only come from a second command in one process, which there is none of.
-    tracing::subscriber::set_global_default(subscriber)
-        .map_err(|error| CniError::from_chain(Code::Internal, &error))?;
-    fields.warn_of_unknown();
-    Ok(())
 }

@@ -11,6 +11,7 @@ use ipam_etcd::{AnyStore, Memory, NodeCache, StoreSettings, drive, drive_from};
 use tracing::debug;
 
 use crate::lock::HostLock;
+use crate::log::{Phase, timed};
 use crate::mode::Mode;
 use crate::protocol::CniError;
 use crate::refusal_code::{from_drive, from_store};
@@ -65,11 +66,16 @@ impl Session {
         now: Timestamp,
     ) -> Result<R::Reply, CniError> {
         // Others need not wait for our connection.
-        self.store.connect(self.left()).await.map_err(|error| from_store(&error))?;
+        let connected = timed(Phase::Store, self.store.connect(self.left())).await;
+        connected.map_err(|error| from_store(&error))?;
+        let began = Instant::now();
         let lock = HostLock::acquire(&self.lock_file, self.lock_wait);
+        Phase::Lock.took(began);
         let recollection = self.cache.as_ref().and_then(NodeCache::recollection);
         debug!(held = lock.is_held(), remembers = recollection.is_some(), "taking a turn");
-        let driven = drive_from(&self.store, request, recollection, now, self.left()).await;
+        // To be moved about, it is too large.
+        let driven = Box::pin(drive_from(&self.store, request, recollection, now, self.left()));
+        let driven = timed(Phase::Store, driven).await;
         self.remember_token();
         let driven = driven.map_err(|error| from_drive(&error, self.mode))?;
         debug!(
@@ -94,7 +100,8 @@ impl Session {
         request: &R,
         now: Timestamp,
     ) -> Result<R::Reply, CniError> {
-        let driven = drive(&self.store, request, now, self.left()).await;
+        let driven = Box::pin(drive(&self.store, request, now, self.left()));
+        let driven = timed(Phase::Store, driven).await;
         self.remember_token();
         Ok(driven.map_err(|error| from_drive(&error, self.mode))?.reply)
     }
@@ -109,7 +116,8 @@ impl Session {
     {
         let connected =
             async { self.store.connect(self.left()).await.map_err(|error| from_store(&error)) };
-        let ((), answer) = try_join(connected, question(self.left())).await?;
+        let asked = timed(Phase::Annotations, question(self.left()));
+        let ((), answer) = try_join(connected, asked).await?;
         Ok(answer)
     }
 

@@ -11,10 +11,11 @@ use tracing::info;
 
 use crate::identity;
 use crate::kubernetes::reach;
+use crate::log;
 use crate::protocol::{CniError, Code, Netconf};
 use crate::settings::{AddSettings, AnnotationRule, Fields};
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// The longest that the answer takes: runtimes ask every few seconds.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -24,7 +25,7 @@ const BLOCKS_MAX: u128 = 256;
 /// Answers nothing where an ADD could succeed. It reads, and changes nothing.
 pub(super) async fn run(netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     let settings = fields.add()?;
     let probe = Probe { request: request(netconf, &fields, &settings)?, blocks_max: BLOCKS_MAX };
     let access = fields.kubernetes()?.filter(|_| settings.annotations != AnnotationRule::Off);
@@ -51,7 +52,7 @@ pub(super) async fn run(netconf: &Netconf) -> Result<Answer, CniError> {
 }
 
 fn not_ready(error: CniError) -> CniError {
-    error.as_code(Code::NotReady)
+    error.under(Code::NotReady)
 }
 
 /// Makes the request of a workload that nobody says anything about.
@@ -59,7 +60,7 @@ fn request(netconf: &Netconf, fields: &Fields, settings: &AddSettings) -> Result
     let family = |family: &Family| FamilyRequest {
         family: *family,
         want: Want::Any(1),
-        levels: Levels { configuration: settings.pools(*family).clone(), ..Levels::default() },
+        levels: Levels { configuration: settings.pools(*family).cloned(), ..Levels::default() },
     };
     Ok(Assign {
         handle: None,

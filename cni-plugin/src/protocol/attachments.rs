@@ -37,7 +37,7 @@ fn read(key: &str, value: &Value) -> Result<Vec<Attachment>, CniError> {
     let list = Vec::<Wire>::deserialize(value).map_err(|error| bad(error.to_string()))?;
     let read = |wire: Wire| {
         if wire.container.is_empty() || wire.ifname.is_empty() {
-            return Err(bad("one of them is empty".to_owned()).as_code(Code::Config));
+            return Err(bad("one of them is empty".to_owned()).under(Code::Config));
         }
         Ok(Attachment { container: wire.container, interface: wire.ifname })
     };

@@ -47,18 +47,29 @@ impl Command {
         }
     }
 
+    /// Returns its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Check => "CHECK",
+            Self::Del => "DEL",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+
     /// Refuses a command that the version of the configuration does not have.
     pub(crate) fn judge(self, version: Version) -> Result<(), CniError> {
-        let (name, since) = match self {
+        let since = match self {
             Self::Add | Self::Del | Self::Version => return Ok(()),
-            Self::Check => ("CHECK", Version::V0_4_0),
-            Self::Gc => ("GC", Version::V1_1_0),
-            Self::Status => ("STATUS", Version::V1_1_0),
+            Self::Check => Version::V0_4_0,
+            Self::Gc | Self::Status => Version::V1_1_0,
         };
         if version >= since {
             return Ok(());
         }
-        let (since, given) = (since.text(), version.text());
+        let (name, since, given) = (self.name(), since.text(), version.text());
         let message = format!("{name} needs CNI version {since}, the configuration says {given}");
         Err(CniError::new(Code::Version, message))
     }

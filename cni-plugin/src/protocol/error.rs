@@ -139,7 +139,7 @@ impl CniError {
     }
 
     /// Tells the same under another number.
-    pub(crate) fn as_code(mut self, code: Code) -> Self {
+    pub(crate) fn under(mut self, code: Code) -> Self {
         self.code = code;
         self
     }
@@ -148,6 +148,11 @@ impl CniError {
     pub(crate) fn in_version(mut self, version: Version) -> Self {
         self.version.get_or_insert(version);
         self
+    }
+
+    /// Returns the message as one line of bounded length.
+    pub(crate) fn line(&self) -> String {
+        one_line(&self.message, MESSAGE_BYTES_MAX)
     }
 
     /// Removes the phrases that would turn a failed DEL into a successful one.
@@ -171,7 +176,7 @@ impl CniError {
         let wire = Wire {
             cni_version: self.version.unwrap_or(Version::NEWEST).text(),
             code: self.code as u32,
-            msg: &one_line(&self.message, MESSAGE_BYTES_MAX),
+            msg: &self.line(),
             details: &one_line(&self.details, DETAILS_BYTES_MAX),
         };
         serde_json::to_writer(&mut *out, &wire)?;

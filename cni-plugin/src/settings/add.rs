@@ -193,10 +193,10 @@ impl Prefix {
 
 impl AddSettings {
     /// Returns the pools of a family that the configuration names.
-    pub(crate) fn pools(&self, family: Family) -> &Option<PoolList> {
+    pub(crate) fn pools(&self, family: Family) -> Option<&PoolList> {
         match family {
-            Family::V4 => &self.ipv4_pools,
-            Family::V6 => &self.ipv6_pools,
+            Family::V4 => self.ipv4_pools.as_ref(),
+            Family::V6 => self.ipv6_pools.as_ref(),
         }
     }
 

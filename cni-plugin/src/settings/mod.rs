@@ -19,6 +19,7 @@ use tracing::warn;
 use crate::datastore::Places;
 use crate::kubernetes;
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
+use crate::log::FileSettings;
 use crate::mode::Mode;
 use crate::protocol::{CniError, Code, Netconf, Object};
 
@@ -27,6 +28,9 @@ use names::{in_known_case, is_unknown, refuse_misspelt, refuse_misspelt_at_top};
 
 const TIMEOUT_MS_DEFAULT: u64 = 60_000;
 const GC_GRACE_SECONDS_DEFAULT: i64 = 60;
+const LOG_MEGABYTES_DEFAULT: u64 = 100;
+const LOG_DAYS_DEFAULT: u64 = 30;
+const LOG_FILES_DEFAULT: u64 = 10;
 
 /// The fields of all places, the strongest first.
 #[derive(Clone, Debug)]
@@ -128,6 +132,29 @@ impl Fields {
             mode: self.mode,
         };
         places.decide()
+    }
+
+    /// Returns where the log goes besides stderr, `None` where nowhere.
+    pub(crate) fn log_file(&self) -> Result<Option<FileSettings>, CniError> {
+        let Some(path) = self.shared_text("log_file_path")? else { return Ok(None) };
+        if !path.starts_with('/') {
+            return Err(CniError::field("log_file_path", "must be an absolute path"));
+        }
+        Ok(Some(FileSettings {
+            path: PathBuf::from(path),
+            size_max: self.number("log_file_max_size", LOG_MEGABYTES_DEFAULT)?,
+            age_max: self.number("log_file_max_age", LOG_DAYS_DEFAULT)?,
+            count_max: self.number("log_file_max_count", LOG_FILES_DEFAULT)?,
+        }))
+    }
+
+    fn number(&self, name: &'static str, default: u64) -> Result<u64, CniError> {
+        match self.shared(name) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => value
+                .as_u64()
+                .ok_or_else(|| CniError::field(name, "must be a number that is not negative")),
+        }
     }
 
     /// Returns the time that a whole call may take.

@@ -27,7 +27,7 @@ const OWN_FIELDS: [&str; 18] = [
 ];
 
 /// Fields that may stand at the top as well, where Calico has them.
-const SHARED_FIELDS: [&str; 16] = [
+const SHARED_FIELDS: [&str; 20] = [
     "datastore_type",
     "datastore_path",
     "etcd_endpoints",
@@ -39,6 +39,10 @@ const SHARED_FIELDS: [&str; 16] = [
     "nodename_file",
     "hostname",
     "log_level",
+    "log_file_path",
+    "log_file_max_size",
+    "log_file_max_age",
+    "log_file_max_count",
     "timeout_ms",
     "ipam_lock_file",
     "lock_wait_ms",

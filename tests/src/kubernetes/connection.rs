@@ -13,7 +13,7 @@ use super::Reply;
 use super::server::{Seen, Shared};
 
 /// The longest that anything is kept waiting.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// Answers the questions of one connection until it ends.
 pub(super) fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) {

@@ -45,6 +45,12 @@ impl Reply {
         }))
     }
 
+    /// Answers an object later.
+    #[must_use]
+    pub fn late(self, pause: Duration) -> Self {
+        if let Self::Object(object) = self { Self::Late(object, pause) } else { self }
+    }
+
     /// Returns the status and the body, `None` where there is nothing whole to send.
     pub(super) fn answer(&self) -> Option<(u16, String)> {
         match self {

@@ -1,6 +1,9 @@
 //! A machine of the test's own: network, mounts and processes that nobody else sees.
 
 pub mod cgroup;
+mod netns;
+
+pub use netns::{Netns, uplink};
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

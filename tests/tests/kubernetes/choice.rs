@@ -1,5 +1,7 @@
 //! Which pool the annotations choose, and when they are read.
 
+use std::time::{Duration, Instant};
+
 use ipam_core::model::BindingMode;
 use ipam_tests::kubernetes::Reply;
 use ipam_tests::plugin::{Call, annotated};
@@ -27,15 +29,12 @@ fn the_pods_annotation_beats_its_namespaces() {
 #[test]
 fn both_are_asked_for_once_and_at_the_same_time() {
     let cluster = Cluster::new();
-    let late = |reply: Reply| match reply {
-        Reply::Object(object) => Reply::Late(object, std::time::Duration::from_millis(700)),
-        other => other,
-    };
+    let pause = Duration::from_millis(700);
     let (pod, namespace) =
         (Reply::pod("fin", "web", &json!({})), Reply::namespace("fin", &json!({}), &json!({})));
-    cluster.api.pod("fin", "web", late(pod));
-    cluster.api.namespace("fin", late(namespace));
-    let began = std::time::Instant::now();
+    cluster.api.pod("fin", "web", pod.late(pause));
+    cluster.api.namespace("fin", namespace.late(pause));
+    let began = Instant::now();
     first(&cluster.add("c1"));
     let took = began.elapsed().as_millis();
     assert!((700..1400).contains(&took), "one after the other: {took} ms");

@@ -12,6 +12,7 @@ mod choice;
 mod faults;
 mod identity;
 mod labels;
+mod promises;
 mod real;
 
 use std::path::Path;

@@ -8,8 +8,6 @@ use super::cluster::Cluster;
 use super::row::{Case, Row};
 
 const CLOSED: &str = "http://127.0.0.1:1";
-const NO_GC: &str = "needs the command GC, which is not spoken yet";
-
 pub(crate) const ROWS: &[Row] = &[
     Row::new(
         78,

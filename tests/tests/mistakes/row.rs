@@ -15,8 +15,6 @@ pub(crate) struct Row {
     pub(crate) number: u8,
     pub(crate) name: &'static str,
     cases: &'static [Case],
-    /// Why there is no case, where there is none.
-    reason: &'static str,
 }
 
 /// Calls that make the mistake, each in another way, and what all of them come to.
@@ -48,17 +46,12 @@ pub(crate) struct Bench(Option<Cluster>);
 
 impl Row {
     pub(crate) const fn new(number: u8, name: &'static str, cases: &'static [Case]) -> Self {
-        Self { number, name, cases, reason: "" }
+        Self { number, name, cases }
     }
 
-    /// Keeps the place of a row that cannot be shown.
-    pub(crate) const fn without(number: u8, name: &'static str, reason: &'static str) -> Self {
-        Self { number, name, cases: &[], reason }
-    }
-
-    /// Says whether the row has cases, or else a reason.
-    pub(crate) fn says_something(&self) -> bool {
-        self.cases.is_empty() != self.reason.is_empty()
+    /// Says whether anything is tried.
+    pub(crate) fn has_cases(&self) -> bool {
+        !self.cases.is_empty()
     }
 
     /// Tries all cases, and collects what is wrong.

@@ -30,10 +30,20 @@ pub(crate) const ROWS: &[Row] = &[
             .names(&["without the lock"]),
         ],
     ),
-    Row::without(
+    Row::new(
         91,
         "a log file that cannot be written",
-        "needs log files, which are not written yet",
+        &[
+            Case::given(&["10.", "fd00:"], |cluster| {
+                vec![add(&conf(cluster, &json!({"log_file_path": "/proc/ipam.log"})))]
+            })
+            .names(&["log_file_path cannot be written"]),
+            Case::given(&["10."], |cluster| {
+                let path = json!("/proc/ipam.log");
+                vec![add(&with_top(calico(cluster, &json!({})), "log_file_path", Some(&path)))]
+            })
+            .names(&["log_file_path cannot be written"]),
+        ],
     ),
     // Whoever can write it decides from which store addresses come.
     Row::new(

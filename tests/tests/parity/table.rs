@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+
+use ipam_tests::source::{NamedTest, root};
 
 /// The groups of behaviours, and how many each has.
 const GROUPS: [(char, usize); 16] = [
@@ -31,10 +32,6 @@ struct Row {
     evidence: String,
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 fn section() -> String {
     let text = fs::read_to_string(root().join("docs/calico-compat.md")).unwrap();
     let (_, section) = text.split_once("\n## Every behaviour\n").expect("the section");
@@ -54,11 +51,6 @@ fn rows() -> Vec<Row> {
     .collect()
 }
 
-/// Returns the tests that a cell names, such as `` `tests/tests/stock.rs::a_test` ``.
-fn tests(evidence: &str) -> Vec<(&str, &str)> {
-    evidence.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::")).collect()
-}
-
 #[test]
 fn every_behaviour_has_a_row() {
     let expected: Vec<String> = GROUPS
@@ -73,20 +65,11 @@ fn every_behaviour_has_a_row() {
 fn every_row_names_a_test_that_exists_or_a_reason() {
     for Row { id, state, evidence } in rows() {
         assert!(STATES.contains(&state.as_str()), "{id}: {state}");
-        for (file, name) in tests(&evidence) {
-            let path = root().join(format!("{file}.rs"));
-            let text = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{id}: no {file}.rs"));
-            let (before, _) = text.split_once(&format!("fn {name}(")).unwrap_or_else(|| {
-                panic!("{id}: {file}.rs has no {name}");
-            });
-            let attributes: Vec<&str> = before.lines().rev().take(4).collect();
-            assert!(
-                attributes.iter().any(|line| line.contains("test]")),
-                "{id}: {name} is no test"
-            );
-        }
+        let tests = NamedTest::in_text(&evidence);
+        let faults: Vec<String> = tests.iter().filter_map(NamedTest::fault).collect();
+        assert!(faults.is_empty(), "{id}: {faults:?}");
         match state.as_str() {
-            "same" => assert!(!tests(&evidence).is_empty(), "{id}: no test"),
+            "same" => assert!(!tests.is_empty(), "{id}: no test"),
             "not applicable" => {
                 assert!(id.starts_with('W') || evidence.contains("controller"), "{id}: {evidence}");
             }

@@ -13,8 +13,10 @@ mod commands;
 mod datastore;
 mod gc;
 mod lifetime;
+mod log;
 mod result;
 mod status;
+mod wire;
 
 use std::collections::BTreeMap;
 

@@ -10,11 +10,11 @@
 mod pod;
 
 use ipam_tests::plugin::netconf;
-use ipam_tests::stage::on_a_stage;
+use ipam_tests::stage::{on_a_stage, uplink};
 use ipam_tests::world::World;
 use serde_json::{Value, json};
 
-use pod::{Pod, uplink};
+use pod::Pod;
 
 const UPPER: [&str; 3] = ["bridge", "ptp", "macvlan"];
 
@@ -74,7 +74,7 @@ fn pods_talk(upper: &str, version: &str) {
         let told = results[at].addresses();
         assert!(told[0].starts_with("10.1.0.") && told[0].ends_with("/24"), "{told:?}");
         assert!(told[1].starts_with("fd00:1::") && told[1].ends_with("/112"), "{told:?}");
-        assert_eq!(pod.addresses(), told, "{upper} {version}: the interface has what was told");
+        assert_eq!(pod.addresses("eth0"), told, "{upper} {version}: the interface has what was told");
         let other = results[1 - at].addresses();
         let others = other.iter().map(|address| address.split('/').next().unwrap().to_owned());
         for target in others.chain(gateways.clone()) {
@@ -95,7 +95,7 @@ fn pods_talk(upper: &str, version: &str) {
     for pod in &pods {
         let answer = pod.call("DEL");
         assert!(answer.success, "{upper} {version}: {answer:?}");
-        assert!(!pod.has_interface());
+        assert!(!pod.has_interface("eth0"));
     }
     assert_eq!(world.taken(), [] as [std::net::IpAddr; 0]);
     assert_eq!(world.findings(), []);
@@ -167,9 +167,9 @@ fn a_refused_pod_keeps_nothing() {
             assert!(answer.message().contains("tiny"), "{upper}: {answer:?}");
             assert_eq!(world.contents(), before, "{upper}: neither family is held");
             // An upper plugin may leave its interface until DEL, which a runtime calls after a failed ADD.
-            assert!(!second.has_interface() || second.addresses().is_empty(), "{upper}");
+            assert!(!second.has_interface("eth0") || second.addresses("eth0").is_empty(), "{upper}");
             assert!(second.call("DEL").success, "{upper}");
-            assert!(!second.has_interface(), "{upper}");
+            assert!(!second.has_interface("eth0"), "{upper}");
             assert_eq!(world.contents(), before, "{upper}: nobody else's address was given back");
             assert!(first.call("DEL").success, "{upper}");
             assert_eq!(world.taken(), [] as [std::net::IpAddr; 0], "{upper}");

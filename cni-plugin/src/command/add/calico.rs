@@ -40,7 +40,7 @@ pub(super) async fn run(
         request.rules.namespace_labels = NamespaceLabels::Known(namespace.labels);
     }
     let assigned = session.drive_in_turn(&request, now).await?;
-    log(call, netconf, &request.host, &assigned);
+    log(call, netconf, &request, &assigned);
     let result = result(&request, &assigned);
     Ok(answer(&result, netconf, &request, &assigned, session))
 }

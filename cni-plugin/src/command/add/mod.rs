@@ -4,20 +4,21 @@ mod calico;
 mod standalone;
 
 use ipam_core::block::Target;
-use ipam_core::model::Timestamp;
+use ipam_core::model::{HandleId, Timestamp};
 use ipam_core::plan::{AddressTarget, Assign, Assigned, Assignment, ReleaseAddresses};
 use tracing::info;
 
+use crate::log;
 use crate::mode::Mode;
 use crate::protocol::{AddResult, Call, CniError, Netconf};
 use crate::settings::Fields;
 
-use super::{Answer, Session, now, start_logging};
+use super::{Answer, Session, now};
 
 /// Gives addresses, or refuses and stores nothing.
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
-    start_logging(&fields)?;
+    log::start(&fields)?;
     match fields.mode() {
         Mode::Calico => calico::run(call, netconf, &fields, now()).await,
         Mode::Standalone => standalone::run(call, netconf, &fields, now()).await,
@@ -58,7 +59,8 @@ fn answer(
 }
 
 /// Writes who got what, and why: one line.
-fn log(call: &Call, netconf: &Netconf, node: &str, assigned: &Assigned) {
+fn log(call: &Call, netconf: &Netconf, request: &Assign, assigned: &Assigned) {
+    let handle = request.handle.as_ref().map(HandleId::as_str).unwrap_or_default();
     for (address, decision) in assigned.addresses.iter().zip(&assigned.decisions) {
         info!(
             ip = %address.ip,
@@ -67,11 +69,12 @@ fn log(call: &Call, netconf: &Netconf, node: &str, assigned: &Assigned) {
             network = netconf.name,
             container = call.container_id,
             interface = call.ifname,
-            node,
+            node = request.host,
+            handle,
             namespace = call.arguments.pod_namespace.as_deref().unwrap_or_default(),
             pod = call.arguments.pod_name.as_deref().unwrap_or_default(),
             replayed = assigned.replayed,
-            "assigned"
+            "AUDIT assigned"
         );
     }
 }

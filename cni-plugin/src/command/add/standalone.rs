@@ -51,7 +51,7 @@ pub(super) async fn run(
         refuse_other_prefix(&wanted, &plan, settings.prefix)?;
     }
     let assigned = session.drive_in_turn(&request, now).await?;
-    log(call, netconf, &request.host, &assigned);
+    log(call, netconf, &request, &assigned);
     let result = result(&assigned, &settings);
     Ok(answer(&result, netconf, &request, &assigned, session))
 }
