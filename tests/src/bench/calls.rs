@@ -70,6 +70,24 @@ pub(super) fn host_local_conf(data: &Path) -> Value {
 
 /// Calls a plugin, and returns the time from before its start to after its end.
 pub(super) fn call(plugin: &Path, command: &str, container: &str, conf: &Value) -> Duration {
+    timed(prepared(plugin, command, container), Some(conf.to_string().as_bytes()))
+}
+
+/// Calls a plugin for the container of a pod.
+pub(super) fn call_for_pod(
+    plugin: &Path,
+    command: &str,
+    container: &str,
+    conf: &Value,
+    [namespace, name]: [&str; 2],
+) -> Duration {
+    let mut program = prepared(plugin, command, container);
+    let arguments = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name}");
+    program.env("CNI_ARGS", arguments);
+    timed(program, Some(conf.to_string().as_bytes()))
+}
+
+fn prepared(plugin: &Path, command: &str, container: &str) -> Command {
     let mut program = Command::new(plugin);
     program.envs([
         ("CNI_COMMAND", command),
@@ -78,7 +96,7 @@ pub(super) fn call(plugin: &Path, command: &str, container: &str, conf: &Value) 
         ("CNI_IFNAME", "eth0"),
         ("CNI_PATH", "/usr/lib/cni"),
     ]);
-    timed(program, Some(conf.to_string().as_bytes()))
+    program
 }
 
 /// Runs a program to its end with no environment but its own, and returns how long that took.

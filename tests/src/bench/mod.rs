@@ -37,10 +37,11 @@ pub fn run(wanted: &str) {
     assert!(host_local.is_file(), "{} does not exist: run `make setup`", host_local.display());
     let world = World::with_pools(&[("p", json!({"cidr": "10.20.0.0/16"}))]);
     let began = Instant::now();
-    let measurements: [(&str, &dyn Fn() -> Vec<Line>); 9] = [
+    let measurements: [(&str, &dyn Fn() -> Vec<Line>); 10] = [
         ("embedded", &|| vec![local::add_and_del(&world, &host_local)]),
         ("plan", &plan::lines),
         ("process", &process::lines),
+        ("kubernetes", &|| vec![process::line_with_api()]),
         ("login", &login::lines),
         ("burst", &|| local::bursts(&world, &host_local)),
         ("throughput", &throughput::lines),

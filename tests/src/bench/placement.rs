@@ -24,6 +24,13 @@ impl Apart {
         }
         Self { cpus }
     }
+
+    /// Places a thread of ours with the servers, because it is one.
+    pub(super) fn with_servers(&self, thread: u32) {
+        if self.cpus > 1 {
+            run(&["-cp", "0", &thread.to_string()]);
+        }
+    }
 }
 
 impl Drop for Apart {
@@ -32,9 +39,14 @@ impl Drop for Apart {
     }
 }
 
+/// Places every thread of a process.
 fn place(pid: u32, cpus: &str) {
+    run(&["-acp", cpus, &pid.to_string()]);
+}
+
+/// Where the program is missing, or a container does not allow it, figures scatter more; ratios still mean something.
+fn run(arguments: &[&str]) {
     let mut taskset = Command::new("taskset");
-    taskset.args(["-acp", cpus, &pid.to_string()]);
-    // Where it is missing, or a container does not allow it, figures scatter more; ratios still mean something.
+    taskset.args(arguments);
     drop(taskset.stdout(Stdio::null()).stderr(Stdio::null()).status());
 }

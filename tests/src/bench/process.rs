@@ -8,6 +8,8 @@
 //!
 //! The node has about as many pods as a kubelet allows by default: when so many more have come, as many of the oldest go.
 //! An ADD that follows such DELs is no warm one, and is shown apart.
+//!
+//! Where the Kubernetes API is asked, the bare program asks for the same two objects, both at once and while it connects.
 
 use std::fs;
 use std::ops::Range;
@@ -15,7 +17,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::calls::{NodeFiles, call, timed};
+use serde_json::json;
+
+use super::calls::{NodeFiles, call, call_for_pod, timed};
 use super::engine::{make_pool, settings};
 use super::placement::Apart;
 use super::received_bytes;
@@ -24,6 +28,7 @@ use super::report::{Goal, Line, median, milliseconds};
 use super::request::{first_put, shape};
 use crate::binaries::binary;
 use crate::etcd::{Etcd, Identity, Options, Pki};
+use crate::kubernetes::{ApiServer, Reply};
 
 const PODS: usize = 80;
 /// So many pods come one after the other, then so many go.
@@ -34,6 +39,32 @@ const ROUNDS: usize = 440;
 const COUNTED: usize = BATCH;
 const POOL: &str = "10.20.0.0/16";
 
+/// The pod that every container is of where the Kubernetes API is asked.
+const POD: [&str; 2] = ["fin", "web"];
+
+/// What is spoken with besides an etcd without TLS.
+#[derive(Clone, Copy, Default)]
+struct Partners<'a> {
+    /// Whom etcd trusts, and who we are there.
+    tls: Option<(&'a Pki, &'a Identity)>,
+    /// Who is asked for annotations.
+    api: Option<&'a ApiServer>,
+}
+
+/// The medians, and what etcd counted.
+struct Figures {
+    add: Duration,
+    after_dels: Duration,
+    /// The bare program with its transaction alone.
+    one: Duration,
+    /// The bare program that reads first.
+    two: Duration,
+    /// Bytes of a warm request, ours and the bare program's.
+    bytes: [u64; 2],
+    /// Round trips, warm and after DELs.
+    trips: [f64; 2],
+}
+
 /// What was sent for a pod that came, and for those that went after it.
 struct Turn {
     add: Vec<u8>,
@@ -42,26 +73,41 @@ struct Turn {
 
 /// Measures without TLS, and with certificates of P-256.
 pub(super) fn lines() -> Vec<Line> {
-    let recorded = record();
-    let mut lines = measure("ADD, process, etcd", &recorded, None);
+    let recorded = record(Partners::default());
+    let plain = measure(&recorded, Partners::default());
+    let mut lines = told("ADD, process, etcd", &recorded, &plain);
     let pki = Pki::new();
     let client = pki.client("node");
-    lines.extend(measure("ADD, process, etcd, TLS", &recorded, Some((&pki, &client))));
+    let partners = Partners { tls: Some((&pki, &client)), api: None };
+    lines.extend(told("ADD, process, etcd, TLS", &recorded, &measure(&recorded, partners)));
     lines
 }
 
+/// Measures a call that asks the Kubernetes API for a pod, and for its namespace, which names the pool.
+pub(super) fn line_with_api() -> Line {
+    let api = ApiServer::start();
+    let [namespace, name] = POD;
+    let pools = json!({"cni.projectcalico.org/ipv4pools": "[\"p\"]"});
+    api.namespace(namespace, Reply::namespace(namespace, &pools, &json!({})));
+    api.pod(namespace, name, Reply::pod(namespace, name, &json!({})));
+    let partners = Partners { tls: None, api: Some(&api) };
+    let Figures { add, one, .. } = measure(&record(partners), partners);
+    let name = "ADD, process, etcd, Kubernetes API";
+    Line::of_times(name, add, "bare, two GETs, transaction", one, Goal::AtMost(1.2))
+}
+
 /// Returns what the plugin sends: first for a node that fills up, then for one that is as full as it gets.
-fn record() -> Vec<Turn> {
+fn record(partners: Partners<'_>) -> Vec<Turn> {
     let etcd = Etcd::start();
     make_pool(settings(etcd.endpoint(), None), POOL);
     let recorder = Recorder::to(etcd.address());
-    let node = NodeFiles::of(&recorder.endpoint(), None);
+    let node = partners.node(&recorder.endpoint());
     let plugin = binary("ringfence-ipam");
     let rounds = 0..PODS + ROUNDS + COUNTED;
     for round in rounds.clone() {
-        call(&plugin, "ADD", &container(round), &node.conf);
+        partners.call(&plugin, "ADD", round, &node);
         for oldest in oldest(round) {
-            call(&plugin, "DEL", &container(oldest), &node.conf);
+            partners.call(&plugin, "DEL", oldest, &node);
         }
     }
     // Each call makes one connection, and what it sends last is what it commits.
@@ -73,30 +119,63 @@ fn record() -> Vec<Turn> {
     turns
 }
 
+impl Partners<'_> {
+    fn node(&self, endpoint: &str) -> NodeFiles {
+        let mut node = NodeFiles::of(endpoint, self.tls);
+        if let Some(api) = self.api {
+            node.conf["ipam"]["kubernetes"] = json!({"kubeconfig": api.kubeconfig()});
+        }
+        node
+    }
+
+    /// Calls the plugin for the container of a round.
+    fn call(&self, plugin: &Path, command: &str, round: usize, node: &NodeFiles) -> Duration {
+        let container = container(round);
+        match self.api {
+            Some(_) => call_for_pod(plugin, command, &container, &node.conf, POD),
+            None => call(plugin, command, &container, &node.conf),
+        }
+    }
+
+    /// Tells the bare program of them. Of the API it is told for an ADD only, as DEL asks nobody.
+    fn tell(&self, program: &mut Command, command: &str) {
+        if let (Some(api), "ADD") = (self.api, command) {
+            let [namespace, pod] = POD;
+            let of_namespace = format!("/api/v1/namespaces/{namespace}");
+            program.arg("--api").arg(api.address().to_string()).arg(api.authority());
+            program.arg(api.token()).args([format!("{of_namespace}/pods/{pod}"), of_namespace]);
+        }
+        if let Some((pki, identity)) = self.tls {
+            let files = [pki.authority(), &identity.certificate, &identity.key];
+            program.arg("--tls").args(files);
+        }
+    }
+}
+
 /// The plugin's server and the bare program's, which see the same.
 struct Twins<'a> {
     plugin: &'a Path,
     bare: &'a Path,
     node: NodeFiles,
     bare_endpoint: String,
-    tls: Option<(&'a Pki, &'a Identity)>,
+    partners: Partners<'a>,
 }
 
 impl Twins<'_> {
     fn ours(&self, round: usize) -> Duration {
-        call(self.plugin, "ADD", &container(round), &self.node.conf)
+        self.partners.call(self.plugin, "ADD", round, &self.node)
     }
 
     /// Lets the oldest pods go on both sides.
     fn end(&self, round: usize, turn: &Turn) {
         for (oldest, request) in oldest(round).zip(&turn.dels) {
-            call(self.plugin, "DEL", &container(oldest), &self.node.conf);
-            self.bare(request, false);
+            self.partners.call(self.plugin, "DEL", oldest, &self.node);
+            self.bare("DEL", request, false);
         }
     }
 
     /// Sends what the plugin sent, after a read of the first key that it writes if that is wanted.
-    fn bare(&self, request: &[u8], reads_first: bool) -> Duration {
+    fn bare(&self, command: &str, request: &[u8], reads_first: bool) -> Duration {
         let file = self.node.folder().join("request");
         fs::write(&file, request).expect("the request is written");
         let mut program = Command::new(self.bare);
@@ -104,19 +183,16 @@ impl Twins<'_> {
         if reads_first {
             program.arg("--read").arg(first_put(request).expect("it writes something"));
         }
-        if let Some((pki, identity)) = self.tls {
-            let files = [pki.authority(), &identity.certificate, &identity.key];
-            program.arg("--tls").args(files);
-        }
+        self.partners.tell(&mut program, command);
         timed(program, None)
     }
 }
 
-fn measure(name: &str, recorded: &[Turn], tls: Option<(&Pki, &Identity)>) -> Vec<Line> {
+fn measure(recorded: &[Turn], partners: Partners<'_>) -> Figures {
     let start = || {
         let options = Options::default();
-        let etcd = tls.map_or(options.clone(), |(pki, _)| options.tls(pki)).start();
-        make_pool(settings(etcd.endpoint(), tls), POOL);
+        let etcd = partners.tls.map_or(options.clone(), |(pki, _)| options.tls(pki)).start();
+        make_pool(settings(etcd.endpoint(), partners.tls), POOL);
         etcd
     };
     let (ours, theirs) = (start(), start());
@@ -124,19 +200,26 @@ fn measure(name: &str, recorded: &[Turn], tls: Option<(&Pki, &Identity)>) -> Vec
     let twins = Twins {
         plugin: &plugin,
         bare: &bare,
-        node: NodeFiles::of(&ours.endpoint(), tls),
+        node: partners.node(&ours.endpoint()),
         bare_endpoint: theirs.endpoint(),
-        tls,
+        partners,
     };
-    let _apart = Apart::from(&[&ours, &theirs]);
+    let apart = Apart::from(&[&ours, &theirs]);
+    if let Some(api) = partners.api {
+        apart.with_servers(api.thread());
+    }
     let mut turns = recorded.iter().enumerate();
     for (round, turn) in turns.by_ref().take(PODS) {
         twins.ours(round);
-        twins.bare(&turn.add, false);
+        twins.bare("ADD", &turn.add, false);
     }
     let [add, after_dels, one, two] = time(&twins, turns.by_ref().take(ROUNDS));
     let (bytes, trips) = count(&twins, [&ours, &theirs], turns);
-    let [warm, first] = trips;
+    Figures { add, after_dels, one, two, bytes, trips }
+}
+
+fn told(name: &str, recorded: &[Turn], figures: &Figures) -> Vec<Line> {
+    let Figures { add, after_dels, one, two, bytes, trips: [warm, first] } = *figures;
     let [compares, then, otherwise] =
         recorded.last().map(|turn| shape(&turn.add)).unwrap_or_default();
     vec![
@@ -168,7 +251,7 @@ fn time<'t>(twins: &Twins<'_>, turns: impl Iterator<Item = (usize, &'t Turn)>) -
         ours.push(twins.ours(round));
         let reads_first = round % 2 == 1;
         let bare = if reads_first { &mut two } else { &mut one };
-        bare.push(twins.bare(&turn.add, reads_first));
+        bare.push(twins.bare("ADD", &turn.add, reads_first));
         twins.end(round, turn);
     }
     [add, after_dels, one, two].map(median)
@@ -184,7 +267,7 @@ fn count<'t>(
     for (round, turn) in turns {
         let before = servers.map(Etcd::metrics);
         twins.ours(round);
-        twins.bare(&turn.add, false);
+        twins.bare("ADD", &turn.add, false);
         let after = servers.map(Etcd::metrics);
         let took = after[0].reads_and_writes() - before[0].reads_and_writes();
         trips[usize::from(follows_dels(round))].push(took);

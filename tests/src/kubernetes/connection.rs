@@ -18,6 +18,9 @@ const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// Answers the questions of one connection until it ends.
 pub(super) fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) {
     let Ok(connection) = ServerConnection::new(tls) else { return };
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
     let mut stream = BufReader::new(StreamOwned::new(connection, stream));
     while let Ok(Some(seen)) = question(&mut stream) {
         let reply = shared.reply(seen);
@@ -82,7 +85,9 @@ fn answer(stream: &mut impl Write, reply: &Reply, shared: &Shared) -> io::Result
             if let Reply::Late(_, pause) = reply {
                 wait(*pause, shared);
             }
-            write!(stream, "{}{body}", head(status, body.len()))?;
+            // In one piece, which is one record of TLS.
+            let whole = format!("{}{body}", head(status, body.len()));
+            stream.write_all(whole.as_bytes())?;
             stream.flush()
         }
     }

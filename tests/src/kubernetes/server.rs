@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -26,6 +27,7 @@ const TOKEN: &str = "a-good-token";
 pub struct ApiServer {
     shared: Arc<Shared>,
     address: SocketAddr,
+    thread: u32,
     folder: TempDir,
     pki: Pki,
 }
@@ -61,7 +63,9 @@ impl ApiServer {
         let shared = Arc::new(Shared::default());
         let tls = Arc::new(tls(&pki));
         let known = Arc::clone(&shared);
+        let (tell, told) = channel();
         thread::spawn(move || {
+            tell.send(own_thread()).expect("somebody waits for it");
             for stream in listener.incoming() {
                 if known.is_over.load(Ordering::Relaxed) {
                     return;
@@ -74,7 +78,8 @@ impl ApiServer {
             }
         });
         let folder = tempfile::tempdir().expect("a folder for kubeconfigs");
-        Self { shared, address, folder, pki }
+        let thread = told.recv().expect("it tells");
+        Self { shared, address, thread, folder, pki }
     }
 
     /// Answers questions for a path with these in turn; the last is repeated for ever.
@@ -124,6 +129,18 @@ impl ApiServer {
         format!("https://{}", self.address)
     }
 
+    /// Returns host and port of the server.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the number of the thread that listens, and whose CPUs those that answer have.
+    #[must_use]
+    pub fn thread(&self) -> u32 {
+        self.thread
+    }
+
     /// Returns the certificate of the authority that has signed the server's.
     #[must_use]
     pub fn authority(&self) -> &Path {
@@ -160,6 +177,13 @@ impl Shared {
             Some(replies) => replies.front().cloned().unwrap_or(Reply::Cut),
         }
     }
+}
+
+/// Returns the number of this thread, as the kernel counts them.
+fn own_thread() -> u32 {
+    let link = fs::read_link("/proc/thread-self").expect("a thread knows itself");
+    let number = link.file_name().and_then(|name| name.to_str()?.parse().ok());
+    number.expect("a number")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
