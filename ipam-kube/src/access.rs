@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use secrecy::SecretString;
 
@@ -60,7 +60,7 @@ impl Access {
         let Some(path) = &self.kubeconfig else {
             return Ok(Config::new(self.url(self.server.as_deref().unwrap_or_default())?));
         };
-        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| self.fault(&error))?;
+        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| self.unread(&error))?;
         let has_proxy = has_proxy(&kubeconfig);
         let options = KubeConfigOptions::default();
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -96,6 +96,16 @@ impl Access {
         // Tries are counted, and timed, by who asks.
         config.default_retry = false;
         Ok(config)
+    }
+
+    /// Tells of a file without showing what stands in it, which the library would: there may be a token.
+    fn unread(&self, error: &KubeconfigError) -> KubeError {
+        let KubeconfigError::Parse(yaml) = error else { return self.fault(error) };
+        let place = yaml.location().map_or_else(String::new, |location| {
+            format!(" at line {}, column {}", location.line(), location.column())
+        });
+        let source = Told::as_seen(format!("it is no kubeconfig in YAML or JSON{place}"));
+        KubeError::Malformed { access: self.name(), source }
     }
 
     fn url(&self, text: &str) -> Result<http::Uri, KubeError> {

@@ -1,5 +1,6 @@
 //! What is written down of a call, where, and what never is.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -92,8 +93,9 @@ fn no_secret_is_ever_written() {
     let certificate = fs::read_to_string(&pki.client("me").certificate).unwrap();
     let authority = fs::read_to_string(pki.authority()).unwrap();
     let key = "-----BEGIN PRIVATE KEY-----\nPLANTEDKEY\n-----END PRIVATE KEY-----\n";
-    let file = folder.path().join("config.json");
+    let files = Cell::new(0);
     let with_file = |fields: Value, ipam: Value| {
+        let file = folder.path().join(format!("config-{}.json", files.replace(files.get() + 1)));
         fs::write(&file, fields.to_string()).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let mut conf = logging(&world.netconf(&ipam), &log, "debug");
@@ -114,6 +116,18 @@ fn no_secret_is_ever_written() {
             }))}}),
         ),
     ];
+    let broken = [
+        "users:\n- name: it\n  user:\n    token: planted-token\n    exec: 7\n",
+        "users:\n- name: it\n  user:\n    token: [planted-token]\n",
+        "users: planted-token\n",
+        "current-context: [\nusers: {token: planted-token",
+    ];
+    let kubeconfigs = broken.iter().enumerate().map(|(at, text)| {
+        let path = folder.path().join(format!("broken-{at}"));
+        fs::write(&path, text).unwrap();
+        with_file(json!({}), json!({"kubernetes": {"kubeconfig": path}}))
+    });
+    let confs: Vec<Value> = confs.into_iter().chain(kubeconfigs).collect();
     let mut shown = String::new();
     for conf in &confs {
         for command in ["ADD", "CHECK", "DEL", "GC", "STATUS"] {
@@ -128,7 +142,9 @@ fn no_secret_is_ever_written() {
         }
     }
     shown.push_str(&fs::read_to_string(&log).unwrap());
-    assert!(shown.contains("401") && shown.contains("refused"), "they were used: {shown}");
+    for used in ["401", "refused", "no kubeconfig in YAML"] {
+        assert!(shown.contains(used), "they were used: {shown}");
+    }
     for secret in SECRETS {
         assert!(!shown.contains(secret), "{secret} is shown");
     }
