@@ -1,15 +1,14 @@
-//! What the annotations of the pod and its namespace, the call's arguments and the configuration say about pools.
+//! The annotations of a pod and of its namespace.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use ipam_core::ip::Family;
-use ipam_core::pool::{Levels, PoolList, annotation_key};
+use ipam_core::pool::{PoolList, annotation_key};
 use serde_json::Value;
 use tracing::warn;
 
-use crate::kubernetes::Facts;
-use crate::protocol::{Call, CniError, Code, Netconf};
+use crate::protocol::{CniError, Code, Netconf};
 use crate::settings::AddSettings;
 use crate::spelling::near_miss;
 
@@ -159,7 +158,7 @@ impl Annotations {
     }
 
     /// Returns the pools of a family that are named for an interface, `None` where nothing is said.
-    fn pools(
+    pub(crate) fn pools(
         &self,
         family: Family,
         ifname: &str,
@@ -208,30 +207,4 @@ impl Annotations {
         let text = self.by_name.get(key).filter(|_| bare_for.iter().any(|name| name == ifname))?;
         Some((key.to_owned(), text))
     }
-}
-
-/// Collects what each level says about a family. What a stronger one replaces is not judged.
-pub(crate) fn levels(
-    family: Family,
-    facts: &Facts,
-    call: &Call,
-    settings: &AddSettings,
-) -> Result<Levels, CniError> {
-    let bare_for = &settings.annotation_interfaces;
-    let pod = facts.pod.pools(family, &call.ifname, bare_for)?;
-    let namespace = match pod {
-        None => facts.namespace.pools(family, &call.ifname, bare_for)?,
-        Some(_) => None,
-    };
-    let (name, arguments) = match family {
-        Family::V4 => ("IPV4_POOLS", &call.arguments.ipv4_pools),
-        Family::V6 => ("IPV6_POOLS", &call.arguments.ipv6_pools),
-    };
-    let arguments = match arguments {
-        None => None,
-        Some(text) => PoolList::parse_commas(text).map_err(|error| {
-            CniError::from_chain(Code::Environment, &error).prefixed(&format!("{name} of CNI_ARGS"))
-        })?,
-    };
-    Ok(Levels { pod, namespace, arguments, configuration: settings.pools(family).cloned() })
 }

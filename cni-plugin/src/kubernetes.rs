@@ -1,29 +1,16 @@
 //! What Kubernetes says about a workload: asked where the runtime has not told.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::{OptionFuture, try_join};
-use ipam_core::pool::NamespaceLabels;
-use ipam_kube::{Access, KubeError, Kubernetes, Object, Resource, SecretString};
-use serde_json::Value;
+use ipam_kube::{Access, KubeError, Kubernetes, Object, Resource};
 
-use crate::annotations::{Annotations, Source};
 use crate::identity::pod_of;
-use crate::protocol::{Arguments, CniError, Code, Object as Fields};
+use crate::protocol::{Arguments, CniError, Code};
 use crate::settings::AnnotationRule;
-use crate::spelling::near_miss;
 
 /// Where a static pod's mirror carries the identity that the kubelet gives the pod itself.
 const CONFIG_HASH: &str = "kubernetes.io/config.hash";
-
-/// What is known of a workload besides the call.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub(crate) pod: Annotations,
-    pub(crate) namespace: Annotations,
-    pub(crate) labels: NamespaceLabels,
-}
 
 /// What the API is to be asked about a workload.
 #[derive(Clone, Debug)]
@@ -33,17 +20,6 @@ pub(crate) struct Inquiry {
     pod: Option<Resource>,
     /// The identity that the runtime gives the pod.
     pod_uid: Option<String>,
-}
-
-impl Facts {
-    /// Makes what is known where nobody is asked.
-    pub(crate) fn of_runtime(pod: Option<Annotations>) -> Self {
-        Self {
-            pod: pod.unwrap_or_else(|| Annotations::none(Source::Pod)),
-            namespace: Annotations::none(Source::Namespace),
-            labels: NamespaceLabels::Unknown,
-        }
-    }
 }
 
 impl Inquiry {
@@ -135,66 +111,6 @@ pub(crate) async fn reach(access: &Access, within: Duration) -> Result<(), CniEr
         Ok(_) | Err(KubeError::Absent { .. }) => Ok(()),
         Err(error) => Err(refused(&error)),
     }
-}
-
-/// Reads where the API is from the field `kubernetes`.
-pub(crate) fn access(field: Option<&Value>) -> Result<Option<Access>, CniError> {
-    let kubernetes = match field {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(kubernetes)) => kubernetes,
-        Some(_) => {
-            return Err(CniError::field(
-                "kubernetes",
-                "must be an object such as {\"kubeconfig\": \"/path\"}",
-            ));
-        }
-    };
-    if let Some(name) = kubernetes.keys().find(|name| near_miss(name, &["kubeconfig"]).is_some()) {
-        return Err(CniError::field(
-            &format!("kubernetes.{name}"),
-            "is misspelt; write \"kubeconfig\"",
-        ));
-    }
-    match kubernetes.get("kubeconfig") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(path)) if path.is_empty() => Ok(None),
-        Some(Value::String(path)) if path.starts_with('/') => Ok(Some(Access::by_kubeconfig(path))),
-        Some(_) => {
-            Err(CniError::field("kubernetes.kubeconfig", "must be the absolute path of a file"))
-        }
-    }
-}
-
-/// Reads where the API is as `calico-ipam` does, `None` where it would not ask.
-///
-/// Source: `calico cni-plugin/internal/pkg/k8s/client.go`.
-pub(crate) fn calicos_access(top: &Fields) -> Option<Access> {
-    let part = |name: &str| in_any_case(top, name).and_then(Value::as_object);
-    let text = |part: Option<&Fields>, name: &str| {
-        let text = part.and_then(|part| in_any_case(part, name)).and_then(Value::as_str);
-        text.filter(|text| !text.is_empty()).map(str::to_owned)
-    };
-    let (kubernetes, policy) = (part("kubernetes"), part("policy"));
-    let path = |name: &str| text(policy, name).map(PathBuf::from);
-    let access = Access {
-        kubeconfig: text(kubernetes, "kubeconfig").map(PathBuf::from),
-        server: text(policy, "k8s_api_root").or_else(|| text(kubernetes, "k8s_api_root")),
-        token: text(policy, "k8s_auth_token").map(SecretString::from),
-        certificate: path("k8s_client_certificate"),
-        key: path("k8s_client_key"),
-        authority: path("k8s_certificate_authority"),
-    };
-    let asks = access.kubeconfig.is_some() || text(policy, "type").as_deref() == Some("k8s");
-    asks.then_some(access)
-}
-
-/// Finds a field as Go reads JSON: case does not matter, and the last counts.
-fn in_any_case<'a>(object: &'a Fields, name: &str) -> Option<&'a Value> {
-    object
-        .iter()
-        .filter(|(given, _)| given.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value)
-        .next_back()
 }
 
 /// Says whose fault it is that something cannot be learnt.

@@ -8,6 +8,7 @@ mod annotations;
 mod calico_words;
 mod command;
 mod datastore;
+mod facts;
 mod identity;
 mod kubernetes;
 mod lock;

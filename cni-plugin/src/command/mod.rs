@@ -124,7 +124,7 @@ pub fn judge(arguments: &str, ifname: &str, stdin: &[u8]) -> Result<(), CniError
     let fields = Fields::collect(&netconf)?;
     add::judge(&call, &netconf, &fields, now())?;
     valid_attachments(&netconf.top)?;
-    fields.log_file()?;
+    log::FileSettings::of(&fields)?;
     fields.gc_grace_seconds()?;
     fields.store()?;
     fields.timeout()?;

@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::protocol::CniError;
+use crate::settings::Fields;
+
 /// Where the log is, and what is kept of it. The fields, and what they are without being set, are Calico's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileSettings {
@@ -18,10 +21,27 @@ pub(crate) struct FileSettings {
     pub(crate) count_max: u64,
 }
 
+const MEGABYTES_DEFAULT: u64 = 100;
+const DAYS_DEFAULT: u64 = 30;
+const FILES_DEFAULT: u64 = 10;
 const MEGABYTE: u64 = 1024 * 1024;
 const DAY: Duration = Duration::from_hours(24);
 
 impl FileSettings {
+    /// Reads what the configuration says, `None` where there is to be no file.
+    pub(crate) fn of(fields: &Fields) -> Result<Option<Self>, CniError> {
+        let Some(path) = fields.shared_text("log_file_path")? else { return Ok(None) };
+        if !path.starts_with('/') {
+            return Err(CniError::field("log_file_path", "must be an absolute path"));
+        }
+        Ok(Some(Self {
+            path: PathBuf::from(path),
+            size_max: fields.number("log_file_max_size", MEGABYTES_DEFAULT)?,
+            age_max: fields.number("log_file_max_age", DAYS_DEFAULT)?,
+            count_max: fields.number("log_file_max_count", FILES_DEFAULT)?,
+        }))
+    }
+
     /// Opens the file at its end, and puts it aside first where it has grown too large.
     pub(super) fn open(&self) -> io::Result<File> {
         let file = open(&self.path)?;

@@ -22,7 +22,7 @@ use crate::settings::Fields;
 
 /// Starts logging. A file that cannot be written is told of on stderr; no pod waits for it.
 pub(crate) fn start(fields: &Fields) -> Result<(), CniError> {
-    let settings = fields.log_file()?;
+    let settings = FileSettings::of(fields)?;
     let opened = settings.as_ref().map(FileSettings::open).transpose();
     let (writer, failure) = match opened {
         Ok(Some(file)) => (BoxMakeWriter::new(io::stderr.and(Mutex::new(file))), None),

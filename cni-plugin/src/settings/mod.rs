@@ -1,6 +1,7 @@
 //! What the configuration says, typed and judged.
 
 mod add;
+mod api;
 mod file;
 mod names;
 
@@ -17,9 +18,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::datastore::Places;
-use crate::kubernetes;
 use crate::lock::{LOCK_FILE, WAIT_MS_DEFAULT};
-use crate::log::FileSettings;
 use crate::mode::Mode;
 use crate::protocol::{CniError, Code, Netconf, Object};
 
@@ -28,9 +27,6 @@ use names::{in_known_case, is_unknown, refuse_misspelt, refuse_misspelt_at_top};
 
 const TIMEOUT_MS_DEFAULT: u64 = 60_000;
 const GC_GRACE_SECONDS_DEFAULT: i64 = 60;
-const LOG_MEGABYTES_DEFAULT: u64 = 100;
-const LOG_DAYS_DEFAULT: u64 = 30;
-const LOG_FILES_DEFAULT: u64 = 10;
 
 /// The fields of all places, the strongest first.
 #[derive(Clone, Debug)]
@@ -134,21 +130,8 @@ impl Fields {
         places.decide()
     }
 
-    /// Returns where the log goes besides stderr, `None` where nowhere.
-    pub(crate) fn log_file(&self) -> Result<Option<FileSettings>, CniError> {
-        let Some(path) = self.shared_text("log_file_path")? else { return Ok(None) };
-        if !path.starts_with('/') {
-            return Err(CniError::field("log_file_path", "must be an absolute path"));
-        }
-        Ok(Some(FileSettings {
-            path: PathBuf::from(path),
-            size_max: self.number("log_file_max_size", LOG_MEGABYTES_DEFAULT)?,
-            age_max: self.number("log_file_max_age", LOG_DAYS_DEFAULT)?,
-            count_max: self.number("log_file_max_count", LOG_FILES_DEFAULT)?,
-        }))
-    }
-
-    fn number(&self, name: &'static str, default: u64) -> Result<u64, CniError> {
+    /// Returns a number that may also stand at the top.
+    pub(crate) fn number(&self, name: &'static str, default: u64) -> Result<u64, CniError> {
         match self.shared(name) {
             None | Some(Value::Null) => Ok(default),
             Some(value) => value
@@ -210,8 +193,8 @@ impl Fields {
     /// Returns how to ask the Kubernetes API, `None` where that is not configured.
     pub(crate) fn kubernetes(&self) -> Result<Option<Access>, CniError> {
         match self.mode {
-            Mode::Calico => Ok(kubernetes::calicos_access(&self.top)),
-            Mode::Standalone => kubernetes::access(self.shared("kubernetes")),
+            Mode::Calico => Ok(api::calicos_access(&self.top)),
+            Mode::Standalone => api::access(self.shared("kubernetes")),
         }
     }
 

@@ -5,15 +5,14 @@ use ipam_core::model::Timestamp;
 use ipam_core::plan::{
     AddressRule, Assign, Assigned, Assignment, DryRun, FamilyRequest, NodeRule, Replay, Rules, Want,
 };
-use ipam_core::pool::NamespaceLabels;
-use ipam_kube::Object;
 use ipnetwork::IpNetwork;
 use tracing::warn;
 
 use crate::addresses::{Wanted, wanted};
-use crate::annotations::{Annotations, Source, levels};
+use crate::annotations::Annotations;
+use crate::facts::Facts;
 use crate::identity;
-use crate::kubernetes::{Facts, Inquiry};
+use crate::kubernetes::Inquiry;
 use crate::protocol::{AddResult, Call, CniError, Code, Netconf, Route};
 use crate::settings::{AddSettings, AnnotationRule, Fields, Prefix};
 
@@ -40,7 +39,7 @@ pub(super) async fn run(
         None => Facts::of_runtime(pod),
         Some(inquiry) => {
             let answer = session.beside(|within| inquiry.answer(within)).await?;
-            facts(pod, answer, &call.ifname)?
+            Facts::told(pod, answer, &call.ifname)?
         }
     };
     let Asked { request, settings, wanted } =
@@ -84,22 +83,6 @@ fn question(
     };
     let inquiry = Inquiry::about(&call.arguments, rule, fields.kubernetes()?, pod.is_some())?;
     Ok((settings, pod, inquiry))
-}
-
-/// Puts together what the runtime and the API have told.
-fn facts(
-    pod: Option<Annotations>,
-    (asked_pod, namespace): (Option<Object>, Object),
-    ifname: &str,
-) -> Result<Facts, CniError> {
-    let pod = match (pod, asked_pod) {
-        (Some(pod), _) => pod,
-        (None, Some(pod)) => Annotations::of(Source::Pod, pod.annotations, ifname)?,
-        (None, None) => Annotations::none(Source::Pod),
-    };
-    let labels = NamespaceLabels::Known(namespace.labels);
-    let namespace = Annotations::of(Source::Namespace, namespace.annotations, ifname)?;
-    Ok(Facts { pod, namespace, labels })
 }
 
 /// Turns a call into a request.
@@ -156,7 +139,7 @@ fn families(
             Some(wanted) => Want::Address(wanted.ip, AddressRule::Permitted),
             None => Want::Any(1),
         };
-        Ok(FamilyRequest { family: *family, want, levels: levels(*family, facts, call, settings)? })
+        Ok(FamilyRequest { family: *family, want, levels: facts.levels(*family, call, settings)? })
     };
     settings.families.iter().map(request).collect()
 }
