@@ -42,6 +42,18 @@ impl Facts {
         Ok(Self { pod, namespace, labels })
     }
 
+    /// Returns which families are wanted on an interface, `None` where nothing is said. What a stronger one replaces is not judged.
+    pub(crate) fn families(
+        &self,
+        ifname: &str,
+        bare_for: &[String],
+    ) -> Result<Option<Vec<Family>>, CniError> {
+        match self.pod.families(ifname, bare_for)? {
+            None => self.namespace.families(ifname, bare_for),
+            families => Ok(families),
+        }
+    }
+
     /// Collects what each level says about a family. What a stronger one replaces is not judged.
     pub(crate) fn levels(
         &self,

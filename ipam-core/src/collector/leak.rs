@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::block::Target;
 use crate::ip::Cidr;
 use crate::model::Timestamp;
 use crate::plan::{AddressTarget, Holder};
@@ -32,9 +31,7 @@ impl Leak {
     /// Returns what to release: this allocation and no later one of the same address.
     #[must_use]
     pub fn target(&self) -> AddressTarget {
-        let conditions =
-            Target { handle: self.holder.handle.clone(), sequence: Some(self.sequence) };
-        AddressTarget { ip: self.ip, conditions }
+        AddressTarget::allocation(self.ip, &self.holder, self.sequence)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use crate::block::Target;
 use crate::ip::Cidr;
 use crate::kv::{Lookup, Range, Read};
 use crate::model::{Block, Handle, HandleId, Timestamp, key};
@@ -44,9 +43,7 @@ impl HeldAddress {
     /// Returns what to release: this allocation, and no later one of the same address.
     #[must_use]
     pub fn target(&self) -> AddressTarget {
-        let conditions =
-            Target { handle: self.holder.handle.clone(), sequence: Some(self.sequence) };
-        AddressTarget { ip: self.ip, conditions }
+        AddressTarget::allocation(self.ip, &self.holder, self.sequence)
     }
 }
 

@@ -30,6 +30,15 @@ pub struct AddressTarget {
     pub conditions: Target,
 }
 
+impl AddressTarget {
+    /// Names what a holder took under a sequence number: this allocation, and no later one of the same address.
+    #[must_use]
+    pub fn allocation(ip: IpAddr, holder: &Holder, sequence: u64) -> Self {
+        let conditions = Target { handle: holder.handle.clone(), sequence: Some(sequence) };
+        Self { ip, conditions }
+    }
+}
+
 /// What a release of addresses did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Released {

@@ -92,6 +92,13 @@ fn families_may_be_named_by_the_namespace() {
     let four = json!({"cni.projectcalico.org/ipFamilies": r#"["IPv4"]"#});
     cluster.api.pod("fin", "web", Reply::pod("fin", "web", &four));
     assert!(first(&cluster.add("c2")).starts_with(ANY), "the pod's beats its namespace's");
+    let none = json!({"cni.projectcalico.org/ipFamilies": r#"["IPv5"]"#});
+    cluster.api.namespace("fin", Reply::namespace("fin", &none, &json!({})));
+    assert!(first(&cluster.add("c3")).starts_with(ANY), "what is replaced is not judged");
+    cluster.api.pod("fin", "web", Reply::pod("fin", "web", &json!({})));
+    let conf = cluster.conf(&cluster.api.kubeconfig(), &json!({}));
+    let call = Call::new("ADD", "c4", &conf).pod("fin", "web");
+    cluster.refused(&call, 100, "ipFamilies of the namespace");
 }
 
 /// A binding that is required holds whatever the annotations say; one that is a default gives way.

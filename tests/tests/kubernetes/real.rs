@@ -111,8 +111,7 @@ impl Node {
 /// The objects of `deploy/`.
 fn manifest() -> Vec<Value> {
     let text = fs::read_to_string(root().join("deploy/ringfence-node.yaml")).unwrap();
-    // kubectl reads YAML 1.1, in which this is octal.
-    serde_saphyr::from_multiple(&text.replace("defaultMode: 0400", "defaultMode: 256")).unwrap()
+    serde_saphyr::from_multiple(&text).unwrap()
 }
 
 fn resource(kind: &str) -> Value {

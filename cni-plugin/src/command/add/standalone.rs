@@ -94,10 +94,8 @@ fn request(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Asked, CniError> {
-    for annotations in [&facts.namespace, &facts.pod] {
-        let families = annotations.families(&call.ifname, &settings.annotation_interfaces)?;
-        settings.families = families.unwrap_or(settings.families);
-    }
+    let families_named = facts.families(&call.ifname, &settings.annotation_interfaces)?;
+    settings.families = families_named.unwrap_or(settings.families);
     for annotations in [&facts.namespace, &facts.pod] {
         annotations.warn_of_idle(&call.ifname, &settings);
     }
@@ -110,17 +108,18 @@ fn request(
         attributes: identity::attributes(&netconf.name, &node, call, now),
         host: node,
         families: families(&settings, &wanted, facts, call)?,
-        rules: Rules { namespace_labels: facts.labels.clone(), ..rules(&settings) },
+        rules: rules(&settings, facts),
     };
     Ok(Asked { request, settings, wanted })
 }
 
-fn rules(settings: &AddSettings) -> Rules {
+fn rules(settings: &AddSettings, facts: &Facts) -> Rules {
     Rules {
         pool_order: settings.pool_order,
         node: NodeRule::Optional,
         replay: Replay::Same,
         addresses: settings.addresses,
+        namespace_labels: facts.labels.clone(),
         blocks_max: 0,
         record_source: true,
         ..Rules::calico()
