@@ -7,7 +7,8 @@ version=0.20.2
 tools=$PWD/.cache/tools
 deny=$tools/bin/cargo-deny
 if ! [ -x "$deny" ] || [ "$("$deny" --version)" != "cargo-deny $version" ]; then
-  cargo install --locked --quiet --root "$tools" --version "$version" cargo-deny
+  # Its speed does not matter here, the time to build it does.
+  cargo install --locked --quiet --debug --root "$tools" --version "$version" cargo-deny
 fi
 checks=(bans licenses sources)
 [ "${DENY_ADVISORIES:-}" = 1 ] && checks+=(advisories)

@@ -4,11 +4,12 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
 use secrecy::SecretString;
 
 use crate::KubeError;
+use crate::link::Link;
 use crate::told::{Told, chain};
 
 /// Where the API is and who asks. What is set beside the kubeconfig is stronger than what that says.
@@ -41,8 +42,8 @@ impl Access {
         self.kubeconfig.is_none() && self.server.is_none()
     }
 
-    /// Makes a client, and the URL of its server; programs that give credentials are refused, and files are read.
-    pub(crate) async fn client(&self) -> Result<(Client, String), KubeError> {
+    /// Makes ready to connect; programs that give credentials are refused, and files are read.
+    pub(crate) async fn link(&self) -> Result<Link, KubeError> {
         let config = self.overruled(self.by_file().await?)?;
         let program = [
             (config.auth_info.exec.is_some(), "exec"),
@@ -51,9 +52,7 @@ impl Access {
         if let Some((_, field)) = program.into_iter().find(|(is_set, _)| *is_set) {
             return Err(KubeError::Program { access: self.name(), field });
         }
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = Client::try_from(config).map_err(|error| self.fault(&error))?;
-        Ok((client, server))
+        Link::to(&config).map_err(|error| self.fault(&error))
     }
 
     async fn by_file(&self) -> Result<Config, KubeError> {
@@ -93,8 +92,6 @@ impl Access {
         if let Some(authority) = &self.authority {
             config.root_cert_file = Some(authority.clone());
         }
-        // Tries are counted, and timed, by who asks.
-        config.default_retry = false;
         Ok(config)
     }
 

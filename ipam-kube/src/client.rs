@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use kube::Client;
-use kube::client::Body;
+use http::StatusCode;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
+use crate::link::Link;
 use crate::{Access, KubeError, Object, Resource, Told};
 
 /// How long one try may take, its answer included.
@@ -20,15 +18,9 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest time that a question takes, whatever the API does.
 pub const LONGEST: Duration = Duration::from_secs(10);
-/// The most bytes of an answer that are read. Annotations together have at most 256 KiB, an object 1.5 MiB.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Asks for the metadata alone; who does not know that form may send everything.
-const METADATA_FIRST: &str =
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-
 /// A Kubernetes API and the right to ask it.
 pub struct Kubernetes {
-    client: Client,
+    link: Link,
     server: String,
 }
 
@@ -55,8 +47,8 @@ impl Kubernetes {
     ///
     /// [`KubeError::Unreadable`], [`KubeError::Malformed`] and [`KubeError::Program`].
     pub async fn open(access: &Access) -> Result<Self, KubeError> {
-        let (client, server) = access.client().await?;
-        Ok(Self { client, server })
+        let link = access.link().await?;
+        Ok(Self { server: link.server(), link })
     }
 
     /// Reads the metadata of an object as it is at this moment, not as some cache of the API remembers it.
@@ -77,7 +69,7 @@ impl Kubernetes {
             }
             tries += 1;
             let try_ends = ends.min(Instant::now() + TRY);
-            last = match timeout_at(try_ends, self.ask(resource)).await {
+            last = match timeout_at(try_ends, self.ask(resource, tries > 1)).await {
                 Ok(Ok(object)) => return Ok(object),
                 Ok(Err(Failure::Lasting(error))) => return Err(error),
                 Ok(Err(Failure::Passing(told))) => told,
@@ -89,17 +81,9 @@ impl Kubernetes {
         Err(KubeError::Unavailable { resource, server, tries, source: last })
     }
 
-    async fn ask(&self, resource: &Resource) -> Result<Object, Failure> {
-        let request = Request::get(resource.path())
-            .header(header::ACCEPT, METADATA_FIRST)
-            .body(Body::empty())
-            .map_err(|error| Failure::Passing(Told::by(&error)))?;
-        let answer =
-            self.client.send(request).await.map_err(|error| Failure::Passing(Told::by(&error)))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-        let bytes = body.collect().await.map_err(|error| Failure::Passing(Told::by(&*error)))?;
-        let bytes = bytes.to_bytes();
+    async fn ask(&self, resource: &Resource, anew: bool) -> Result<Object, Failure> {
+        let (status, bytes) =
+            self.link.ask(&resource.path(), anew).await.map_err(Failure::Passing)?;
         match status {
             StatusCode::OK => {
                 Object::parse(resource, &bytes).map_err(|error| Failure::Passing(Told::by(&error)))

@@ -4,10 +4,14 @@
 
 mod access;
 mod client;
+mod credentials;
+mod dial;
 mod error;
+mod link;
 mod object;
 mod resource;
 mod told;
+mod trust;
 
 pub use access::Access;
 pub use client::{Kubernetes, LONGEST};

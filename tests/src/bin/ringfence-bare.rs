@@ -105,6 +105,6 @@ fn is_whole(answer: &[u8]) -> bool {
     else {
         return false;
     };
-    let mut lengths = head.lines().filter_map(|line| line.strip_prefix("Content-Length: "));
+    let mut lengths = head.lines().filter_map(|line| line.strip_prefix("content-length: "));
     lengths.next().is_some_and(|length| length.parse() == Ok(body.len()))
 }

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::connection::serve;
 use super::{Reply, kubeconfig};
-use crate::etcd::Pki;
+use crate::etcd::{Identity, Pki};
 
 /// The token that is good here.
 const TOKEN: &str = "a-good-token";
@@ -46,22 +47,37 @@ pub struct Seen {
 pub(super) struct Shared {
     replies: Mutex<BTreeMap<String, VecDeque<Reply>>>,
     seen: Mutex<Vec<Seen>>,
+    connections: AtomicUsize,
     pub(super) is_over: AtomicBool,
 }
 
 impl ApiServer {
-    /// Starts a server that knows of nothing yet.
+    /// Starts a server that knows of nothing yet, and speaks HTTP/2 to who wants it, as the real one does.
     ///
     /// # Panics
     ///
     /// If no port can be had.
     #[must_use]
     pub fn start() -> Self {
+        Self::speaking(&[b"h2", b"http/1.1"])
+    }
+
+    /// Starts a server that speaks only HTTP/1.1, as behind some proxies.
+    ///
+    /// # Panics
+    ///
+    /// If no port can be had.
+    #[must_use]
+    pub fn start_old() -> Self {
+        Self::speaking(&[])
+    }
+
+    fn speaking(protocols: &[&[u8]]) -> Self {
         let pki = Pki::new();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared::default());
-        let tls = Arc::new(tls(&pki));
+        let tls = Arc::new(tls(&pki, protocols));
         let known = Arc::clone(&shared);
         let (tell, told) = channel();
         thread::spawn(move || {
@@ -74,6 +90,7 @@ impl ApiServer {
                 else {
                     continue;
                 };
+                known.connections.fetch_add(1, Ordering::Relaxed);
                 thread::spawn(move || serve(stream, tls, &known));
             }
         });
@@ -102,6 +119,12 @@ impl ApiServer {
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
+    }
+
+    /// Returns on how many connections anything was asked so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Writes a kubeconfig with a token that is good here.
@@ -147,6 +170,12 @@ impl ApiServer {
         self.pki.authority()
     }
 
+    /// Makes a certificate that proves who asks, as the token does.
+    #[must_use]
+    pub fn client(&self) -> Identity {
+        self.pki.client("it")
+    }
+
     /// Returns the token that is good here.
     #[must_use]
     pub fn token(&self) -> &'static str {
@@ -164,8 +193,8 @@ impl Drop for ApiServer {
 
 impl Shared {
     /// Takes note of a question, and returns what is answered to it.
-    pub(super) fn reply(&self, seen: Seen) -> Reply {
-        let is_known = seen.authorization == format!("Bearer {TOKEN}");
+    pub(super) fn reply(&self, seen: Seen, is_certified: bool) -> Reply {
+        let is_known = is_certified || seen.authorization == format!("Bearer {TOKEN}");
         let path = seen.path.clone();
         lock(&self.seen).push(seen);
         if !is_known {
@@ -190,13 +219,25 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tls(pki: &Pki) -> ServerConfig {
+fn tls(pki: &Pki, protocols: &[&[u8]]) -> ServerConfig {
     let server = pki.server();
     let certificate = CertificateDer::from_pem_file(&server.certificate).expect("a certificate");
     let key = PrivateKeyDer::from_pem_file(&server.key).expect("a key");
+    let authority = CertificateDer::from_pem_file(pki.authority()).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).expect("a certificate of an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ServerConfig::builder_with_provider(provider)
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .expect("an authority for clients");
+    let mut tls = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate], key))
-        .expect("a certificate that fits its key")
+        .and_then(|tls| {
+            tls.with_client_cert_verifier(clients).with_single_cert(vec![certificate], key)
+        })
+        .expect("a certificate that fits its key");
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    tls
 }

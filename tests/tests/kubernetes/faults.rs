@@ -6,13 +6,18 @@ use ipam_tests::kubernetes::{ApiServer, Reply};
 use ipam_tests::plugin::Call;
 use serde_json::{Value, json};
 
-use super::{ANNOTATION_V4, ANY, Cluster, FIN, first};
+use super::{ANNOTATION_V4, Cluster, FIN, first};
 
 const POD: &str = "/api/v1/namespaces/fin/pods/web";
 const NAMESPACE: &str = "/api/v1/namespaces/fin";
 
 fn pod() -> Value {
     json!({"metadata": {"name": "web", "namespace": "fin", "uid": "u"}})
+}
+
+/// The two kinds of servers that there are.
+fn apis() -> [ApiServer; 2] {
+    [ApiServer::start(), ApiServer::start_old()]
 }
 
 /// What is answered, the code for it where the pod is asked for and where the namespace is, and words of the message.
@@ -43,8 +48,9 @@ fn faults() -> Vec<(Reply, u64, u64, &'static str)> {
 #[test]
 fn no_answer_but_the_right_one_gives_an_address() {
     for (reply, for_pod, for_namespace, says) in faults() {
-        for (path, code) in [(POD, for_pod), (NAMESPACE, for_namespace)] {
-            let cluster = Cluster::new();
+        let cases = [(POD, for_pod), (NAMESPACE, for_namespace)];
+        for ((path, code), api) in cases.iter().flat_map(|case| apis().map(|api| (*case, api))) {
+            let cluster = Cluster::with(api);
             cluster.api.answer(path, [reply.clone()]);
             let conf = cluster.conf(&cluster.api.kubeconfig(), &json!({}));
             let call = Call::new("ADD", "c1", &conf).pod("fin", "web");
@@ -67,28 +73,34 @@ fn who_may_not_ask_is_told_what_the_role_lacks() {
 /// What passes by itself is asked for again, and what an answer then says counts.
 #[test]
 fn a_passing_fault_is_outlived() {
-    let cluster = Cluster::new();
-    let named = Reply::pod("fin", "web", &json!({ANNOTATION_V4: r#"["fin"]"#}));
-    cluster.api.answer(POD, [Reply::Status(503), Reply::Cut, named]);
-    assert!(first(&cluster.add("c1")).starts_with(FIN));
-    assert_eq!(cluster.api.seen().iter().filter(|seen| seen.path == POD).count(), 3);
+    for api in apis() {
+        let cluster = Cluster::with(api);
+        let named = Reply::pod("fin", "web", &json!({ANNOTATION_V4: r#"["fin"]"#}));
+        cluster.api.answer(POD, [Reply::Status(503), Reply::Cut, named]);
+        assert!(first(&cluster.add("c1")).starts_with(FIN));
+        assert_eq!(cluster.api.seen().iter().filter(|seen| seen.path == POD).count(), 3);
+    }
+}
+
+/// Where the API speaks HTTP/2, both objects cost one handshake; where it does not, it is asked for them at the same time.
+#[test]
+fn both_questions_share_a_connection_where_they_can() {
+    for (api, connections) in apis().into_iter().zip([1, 2]) {
+        let cluster = Cluster::with(api);
+        assert!(cluster.add("c1").success);
+        assert_eq!(cluster.api.seen().len(), 2);
+        assert_eq!(cluster.api.connections(), connections);
+    }
 }
 
 #[test]
 fn silence_and_dripping_end_within_the_deadline() {
-    for reply in [Reply::Silence, Reply::Drip(pod(), Duration::from_millis(300))] {
-        let cluster = Cluster::new();
-        cluster.api.answer(POD, [reply.clone()]);
-        let conf = cluster.conf(&cluster.api.kubeconfig(), &json!({}));
-        let began = Instant::now();
-        cluster.refused(
-            &Call::new("ADD", "c1", &conf).pod("fin", "web"),
-            11,
-            "no answer within 3s",
-        );
-        let took = began.elapsed().as_secs();
-        assert!((8..=12).contains(&took), "{reply:?}: {took} s");
-    }
+    let replies = [Reply::Silence, Reply::Drip(pod(), Duration::from_millis(300))];
+    std::thread::scope(|scope| {
+        for (reply, api) in replies.iter().flat_map(|reply| apis().map(|api| (reply, api))) {
+            scope.spawn(move || ends_in_time(reply, api));
+        }
+    });
     // A shorter time for the whole call is a shorter time for the API, too.
     let cluster = Cluster::new();
     cluster.api.answer(POD, [Reply::Silence]);
@@ -96,6 +108,16 @@ fn silence_and_dripping_end_within_the_deadline() {
     let began = Instant::now();
     cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), 11, "pod fin/web");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+fn ends_in_time(reply: &Reply, api: ApiServer) {
+    let cluster = Cluster::with(api);
+    cluster.api.answer(POD, [reply.clone()]);
+    let conf = cluster.conf(&cluster.api.kubeconfig(), &json!({}));
+    let began = Instant::now();
+    cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), 11, "no answer within 3s");
+    let took = began.elapsed().as_secs();
+    assert!((8..=12).contains(&took), "{reply:?}: {took} s");
 }
 
 #[test]
@@ -122,81 +144,4 @@ fn an_api_that_is_not_there_or_not_the_right_one_is_told() {
     kubeconfig["clusters"][0]["cluster"]["certificate-authority"] = json!(other.authority());
     std::fs::write(&path, kubeconfig.to_string()).unwrap();
     cluster.refused(&call(&cluster.conf(&path, &json!({}))), 11, "certificate");
-}
-
-#[test]
-fn a_kubeconfig_that_cannot_be_used_is_told() {
-    let cluster = Cluster::new();
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let exec =
-        json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/true"}});
-    let rows = [
-        (folder.path().join("absent"), 111, "cannot be read"),
-        (write("no-yaml", "{[}"), 7, "cannot be understood"),
-        (write("empty", ""), 7, "cannot be understood"),
-        (write("no-context", "apiVersion: v1\nkind: Config\n"), 7, "current context"),
-        (cluster.api.kubeconfig_of("exec", &exec), 7, "a program (exec)"),
-        (
-            cluster.api.kubeconfig_of("no-token", &json!({"tokenFile": "/absent/token"})),
-            111,
-            "/absent/token",
-        ),
-        (
-            cluster.api.kubeconfig_of(
-                "no-key",
-                &json!({"client-certificate": "/absent/crt", "client-key": "/absent/key"}),
-            ),
-            111,
-            "/absent/",
-        ),
-        (
-            cluster.api.kubeconfig_of("stranger", &json!({"token": "another"})),
-            111,
-            "renew the credentials",
-        ),
-    ];
-    for (path, code, says) in rows {
-        let conf = cluster.conf(&path, &json!({}));
-        let answer = cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), code, says);
-        assert!(!answer.stderr.contains("another"), "a token in the log: {}", answer.stderr);
-    }
-    for (ipam, says) in [
-        (json!({"kubernetes": "x"}), "kubernetes must be an object"),
-        (json!({"kubernetes": {"kubeconfig": "relative"}}), "absolute path"),
-        (json!({"kubernetes": {"kubeConfig": "/x"}}), "misspelt"),
-        (json!({"annotations": "always"}), "\"required\""),
-    ] {
-        let conf = cluster.conf(&cluster.api.kubeconfig(), &ipam);
-        cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), 7, says);
-    }
-}
-
-/// A token that is renewed in its file counts from the next call on.
-#[test]
-fn a_renewed_token_is_read() {
-    let cluster = Cluster::new();
-    let folder = tempfile::tempdir().unwrap();
-    let token = folder.path().join("token");
-    let kubeconfig = cluster.api.kubeconfig_of("by-file", &json!({"tokenFile": token}));
-    let conf = cluster.conf(&kubeconfig, &json!({}));
-    let call = Call::new("ADD", "c1", &conf).pod("fin", "web");
-    std::fs::write(&token, "an-old-token").unwrap();
-    cluster.refused(&call, 111, "renew the credentials");
-    std::fs::write(&token, cluster.api.token()).unwrap();
-    assert!(first(&call.run()).starts_with(ANY));
-}
-
-/// A proxy that the environment of the runtime names is for its images.
-#[test]
-fn the_environments_proxy_is_not_used() {
-    let cluster = Cluster::new();
-    let conf = cluster.conf(&cluster.api.kubeconfig(), &json!({}));
-    let call =
-        Call::new("ADD", "c1", &conf).pod("fin", "web").with("HTTPS_PROXY", "http://127.0.0.1:1");
-    assert!(first(&call.run()).starts_with(ANY));
 }

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod access;
 mod choice;
 mod faults;
 mod identity;
@@ -40,12 +41,15 @@ struct Cluster {
 impl Cluster {
     /// Makes a cluster with three pools, of which only one is automatic, and a namespace `fin` with a pod `web`.
     fn new() -> Self {
+        Self::with(ApiServer::start())
+    }
+
+    fn with(api: ApiServer) -> Self {
         let world = World::with_pools(&[
             ("any", json!({"cidr": "10.30.0.0/24"})),
             ("fin", json!({"cidr": "10.20.0.0/24", "assignmentMode": "Manual"})),
             ("hr", json!({"cidr": "10.20.1.0/24", "assignmentMode": "Manual"})),
         ]);
-        let api = ApiServer::start();
         api.namespace("fin", Reply::namespace("fin", &json!({}), &json!({})));
         api.pod("fin", "web", Reply::pod("fin", "web", &json!({})));
         Self { world, api }
