@@ -8,8 +8,8 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 BIN := $(CURDIR)/target/$(HOST)/release
 export RINGFENCE_BIN_DIR := $(BIN)
 
-# Linked statically, a process starts in half the time, and that is most of a CNI call.
-STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static"
+# Linked statically, a process starts in half the time, and that is most of a CNI call. A panic ends it, so nothing unwinds.
+STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no"
 
 .PHONY: help setup runtimes build demo test runtime-test kube-test soak mutants check bench scale fuzz fmt clean
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipam_core::ip::{Cidr, Family};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
+use tracing::info;
 
 use crate::annotations::{ADDRESSES, Annotations};
 use crate::protocol::{Call, CniError, Code, Netconf};
@@ -29,6 +30,9 @@ pub(crate) fn wanted(
     let runtime = netconf.top.get("runtimeConfig").and_then(|config| config.get("ips"));
     let arguments = netconf.top.get("args").and_then(|args| args.get("cni")?.get("ips"));
     if let Some(value) = runtime.filter(|value| !value.is_null()) {
+        if let Some(ignored) = &call.arguments.ip {
+            info!(%ignored, "IP of CNI_ARGS does not count beside runtimeConfig.ips");
+        }
         return judge("runtimeConfig.ips", from_list(value, "runtimeConfig.ips")?, settings);
     }
     if let Some(value) = arguments.filter(|value| !value.is_null()) {

@@ -50,6 +50,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Option<String> {
         | Refusal::ClaimsOff { .. }
         | Refusal::AddressNotPermitted { .. }
         | Refusal::AddressSetAside { .. }
+        | Refusal::AddressCooling { .. }
         | Refusal::HandleInUse { .. }
         | Refusal::GatewayInUse { .. }
         | Refusal::GatewayOutside { .. }

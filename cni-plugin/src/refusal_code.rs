@@ -46,7 +46,7 @@ fn of_refusal(refusal: &Refusal) -> Code {
         | Refusal::AddressNotPermitted { .. } => Code::NotPermitted,
         Refusal::AddressOutside { .. } => Code::AddressInvalid,
         Refusal::AddressInUse { .. } => Code::AddressInUse,
-        Refusal::AddressSetAside { .. } => Code::AddressSetAside,
+        Refusal::AddressSetAside { .. } | Refusal::AddressCooling { .. } => Code::AddressSetAside,
         Refusal::Exhausted { .. } => Code::Exhausted,
         Refusal::BlockLimit { .. }
         | Refusal::StrictAffinity { .. }

@@ -278,6 +278,7 @@ fn of_refusal(refusal: &Refusal) -> String {
         | Refusal::AddressNotPermitted { ip, .. }
         | Refusal::AddressInUse { ip, .. }
         | Refusal::AddressSetAside { ip, .. }
+        | Refusal::AddressCooling { ip, .. }
         | Refusal::AddressElsewhere { ip, .. }
         | Refusal::AddressUnassigned { ip, .. }
         | Refusal::GatewayInUse { gateway: ip, .. }

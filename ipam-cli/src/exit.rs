@@ -178,7 +178,9 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::AddressOutside { .. } => row(Exit::No, "RF-E0501"),
         Refusal::AddressNotPermitted { .. } => row(Exit::Precondition, "RF-E0502"),
         Refusal::AddressInUse { .. } => row(Exit::Precondition, "RF-E0503"),
-        Refusal::AddressSetAside { .. } => row(Exit::Precondition, "RF-E0504"),
+        Refusal::AddressSetAside { .. } | Refusal::AddressCooling { .. } => {
+            row(Exit::Precondition, "RF-E0504")
+        }
         Refusal::AddressElsewhere { .. } => row(Exit::Precondition, "RF-E0505"),
         Refusal::HandleInUse { .. } => row(Exit::Precondition, "RF-E0506"),
         Refusal::GatewayInUse { .. } => row(Exit::Precondition, "RF-E0507"),

@@ -1,6 +1,7 @@
 //! `CNI_ARGS`: pairs of names and values that a runtime passes along.
 
 use ipam_core::pool::is_resource_name;
+use tracing::debug;
 
 use crate::spelling::near_miss;
 
@@ -19,6 +20,8 @@ pub(crate) struct Arguments {
     pub(crate) ipv6_pools: Option<String>,
     /// The names that are not understood.
     pub(crate) unknown: Vec<String>,
+    /// The names that came before; what came last counts.
+    pub(crate) repeated: Vec<String>,
 }
 
 const NAMESPACE: &str = "K8S_POD_NAMESPACE of CNI_ARGS";
@@ -28,6 +31,7 @@ impl Arguments {
     pub(crate) fn parse(text: &str) -> Result<Self, CniError> {
         let mut arguments = Self::default();
         let mut ignore_unknown = false;
+        let mut names = Vec::new();
         for pair in text.split(';').filter(|pair| !pair.is_empty()) {
             let Some((name, value)) =
                 pair.split_once('=').filter(|(_, value)| !value.contains('='))
@@ -38,6 +42,10 @@ impl Arguments {
                     "must consist of pairs name=value with one '=' each",
                 ));
             };
+            if names.contains(&name) {
+                arguments.repeated.push(name.to_owned());
+            }
+            names.push(name);
             let value_of = || Some(value.to_owned()).filter(|value| !value.is_empty());
             match name {
                 "IgnoreUnknown" => ignore_unknown = parse_flag(value)?,
@@ -69,6 +77,13 @@ impl Arguments {
             return Err(invalid(NAMESPACE, namespace, "must come with K8S_POD_NAME"));
         }
         Ok(())
+    }
+
+    /// Tells of names that came more than once.
+    pub(crate) fn tell_repeated(&self) {
+        for name in &self.repeated {
+            debug!(name, "CNI_ARGS has a name more than once; the last one counts");
+        }
     }
 
     fn refuse_misspelt(&self) -> Result<(), CniError> {

@@ -168,6 +168,14 @@ pub enum Refusal {
         /// For what.
         why: &'static str,
     },
+    /// The address was released a short while ago.
+    #[error("address {ip} is in cooldown for another {seconds_left} s; wait, or ask for another")]
+    AddressCooling {
+        /// The address.
+        ip: IpAddr,
+        /// After how many seconds it is free again, at least 1.
+        seconds_left: i64,
+    },
     /// The address lies in another owner's block, and strict affinity is on.
     #[error("address {ip} lies in block {block} of {owner}, and strict affinity forbids to borrow")]
     AddressElsewhere {

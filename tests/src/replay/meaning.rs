@@ -67,8 +67,7 @@ const TABLE: &[Row] = &[
     ("is not in a configured pool", |r| matches!(r, Some(Refusal::AddressOutside { .. }))),
     ("Address already assigned in block", |r| {
         // An address that rests is assigned to nobody, and still not free.
-        matches!(r, Some(Refusal::AddressInUse { .. }))
-            || matches!(r, Some(Refusal::AddressSetAside { why: "in cooldown", .. }))
+        matches!(r, Some(Refusal::AddressInUse { .. } | Refusal::AddressCooling { .. }))
     }),
     ("Block host affinity does not match", |r| matches!(r, Some(Refusal::AddressElsewhere { .. }))),
     ("is smaller than the minimum", |r| matches!(r, Some(Refusal::Unclaimable { .. }))),

@@ -174,7 +174,7 @@ pub(crate) const ROWS: &[Row] = &[
         67,
         "an address that cools down",
         &[
-            Case::refused(107, "address 10.1.0.7 cannot be given", |cluster| {
+            Case::refused(107, "address 10.1.0.7 is in cooldown for another ", |cluster| {
                 add_address(cluster, "10.1.0.7")
             })
             .after(|cluster| {
@@ -182,7 +182,7 @@ pub(crate) const ROWS: &[Row] = &[
                 hold(cluster, "c8", &json!({}), "IP=10.1.0.7");
                 assert!(Call::new("DEL", "c8", &conf(cluster, &json!({}))).run().success);
             })
-            .names(&["in cooldown"]),
+            .names(&[" s; wait, or ask for another"]),
         ],
     ),
     Row::new(
@@ -193,6 +193,7 @@ pub(crate) const ROWS: &[Row] = &[
             let mut conf = conf;
             conf["runtimeConfig"]["ips"] = json!(["10.1.0.7"]);
             vec![add(&conf).with("CNI_ARGS", format!("{POD};IP=10.2.0.9"))]
-        })],
+        })
+        .names(&["IP of CNI_ARGS does not count beside runtimeConfig.ips", "10.2.0.9"])],
     ),
 ];

@@ -120,15 +120,15 @@ pub(crate) const ROWS: &[Row] = &[
             in_both_modes(cluster, &["IgnoreUnknown=maybe", "COLOUR=red;IgnoreUnknown=maybe"])
         })],
     ),
-    // Nothing is logged: how to log is not known yet when the arguments are read.
     Row::new(
         11,
         "an argument twice: the last counts",
         &[
             Case::given(&["10.1.0.7", "fd00:"], |cluster| {
                 let text = format!("IP=10.2.0.9;K8S_POD_NAMESPACE=X;{POD};IP=10.1.0.7");
-                add_with_args(&conf(cluster, &json!({})), &[&text])
-            }),
+                add_with_args(&conf(cluster, &json!({"log_level": "debug"})), &[&text])
+            })
+            .names(&["CNI_ARGS has a name more than once; the last one counts", "\"IP\""]),
             Case::given(&["10."], |cluster| {
                 let text = "IgnoreUnknown=0;COLOUR=red;IgnoreUnknown=1";
                 add_with_args(&calico(cluster, &json!({})), &[text])

@@ -180,8 +180,12 @@ fn give_address(world: &World, oracle: &mut Oracle, host: &str, handle: u8, last
     };
     let is_outside = matches!(refusal, Refusal::AddressOutside { .. });
     let is_elsewhere = matches!(refusal, Refusal::AddressElsewhere { .. });
-    let is_taken =
-        matches!(refusal, Refusal::AddressInUse { .. } | Refusal::AddressSetAside { .. });
+    let is_taken = matches!(
+        refusal,
+        Refusal::AddressInUse { .. }
+            | Refusal::AddressSetAside { .. }
+            | Refusal::AddressCooling { .. }
+    );
     let is_right = (is_outside && !cidr(POOLS[0].0).contains(ip))
         || (is_elsewhere && oracle.strict)
         || (is_taken && !oracle.is_free(ip, now));

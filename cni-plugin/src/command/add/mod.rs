@@ -19,6 +19,7 @@ use super::{Answer, Session, now};
 pub(super) async fn run(call: &Call, netconf: &Netconf) -> Result<Answer, CniError> {
     let fields = Fields::collect(netconf)?;
     log::start(&fields)?;
+    call.arguments.tell_repeated();
     match fields.mode() {
         Mode::Calico => calico::run(call, netconf, &fields, now()).await,
         Mode::Standalone => standalone::run(call, netconf, &fields, now()).await,

@@ -139,7 +139,7 @@ impl Seek<'_> {
             return Err(Refusal::AddressElsewhere { ip, block: cidr, owner }.into());
         }
         if let Some(record) = block.record_of(ordinal) {
-            return Err(in_the_way(ip, record).into());
+            return Err(self.in_the_way(ip, record).into());
         }
         if is_own {
             let confirms = !is_confirmed(lookup, &row_key)?;
@@ -298,6 +298,15 @@ impl Seek<'_> {
         self.facts.config.ip_cooldown_seconds
     }
 
+    fn in_the_way(&self, ip: IpAddr, record: &Attributes) -> Refusal {
+        let Some(released_at) = record.released_at else {
+            return Refusal::AddressInUse { ip, holder: Holder::of(record).to_string() };
+        };
+        let free_at = released_at.plus_seconds(self.cooldown());
+        let seconds_left = free_at.seconds().saturating_sub(self.now.seconds()).max(1);
+        Refusal::AddressCooling { ip, seconds_left }
+    }
+
     /// Says a shortage as a reason to refuse.
     pub(super) fn refusal(&self, choice: &Choice, family: Family, shortage: Shortage) -> Refusal {
         let host = self.owner.name().to_owned();
@@ -317,11 +326,4 @@ impl Seek<'_> {
 
 fn taken(takes: &[Take]) -> usize {
     takes.iter().map(|take| take.ordinals.len()).sum()
-}
-
-fn in_the_way(ip: IpAddr, record: &Attributes) -> Refusal {
-    match record.released_at {
-        Some(_) => Refusal::AddressSetAside { ip, why: "in cooldown" },
-        None => Refusal::AddressInUse { ip, holder: Holder::of(record).to_string() },
-    }
 }
