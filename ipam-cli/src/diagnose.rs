@@ -271,9 +271,7 @@ fn of_refusal(refusal: &Refusal) -> String {
         Refusal::BlockLimit { host, .. } | Refusal::ClaimsOff { host, .. } => {
             format!("see what it holds: ringfence ips --node {host}")
         }
-        Refusal::UnknownNode { .. } => {
-            "apply a manifest of kind Node: ringfence apply -f FILE".to_owned()
-        }
+        Refusal::UnknownNode { .. } => "apply its manifest: ringfence apply -f FILE".to_owned(),
         Refusal::AddressOutside { ip }
         | Refusal::AddressNotPermitted { ip, .. }
         | Refusal::AddressInUse { ip, .. }

@@ -178,9 +178,7 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::AddressOutside { .. } => row(Exit::No, "RF-E0501"),
         Refusal::AddressNotPermitted { .. } => row(Exit::Precondition, "RF-E0502"),
         Refusal::AddressInUse { .. } => row(Exit::Precondition, "RF-E0503"),
-        Refusal::AddressSetAside { .. } | Refusal::AddressCooling { .. } => {
-            row(Exit::Precondition, "RF-E0504")
-        }
+        Refusal::AddressSetAside { .. } => row(Exit::Precondition, "RF-E0504"),
         Refusal::AddressElsewhere { .. } => row(Exit::Precondition, "RF-E0505"),
         Refusal::HandleInUse { .. } => row(Exit::Precondition, "RF-E0506"),
         Refusal::GatewayInUse { .. } => row(Exit::Precondition, "RF-E0507"),
@@ -189,6 +187,7 @@ fn of_refusal(refusal: &Refusal) -> Verdict {
         Refusal::AddressUnassigned { .. } => row(Exit::No, "RF-E0510"),
         Refusal::Owners(_) => row(Exit::Precondition, "RF-E0511"),
         Refusal::HoldsNothing { .. } => row(Exit::No, "RF-E0512"),
+        Refusal::AddressCooling { .. } => row(Exit::Precondition, "RF-E0513"),
     }
 }
 

@@ -191,7 +191,7 @@ fn of_addresses() -> Vec<(Refusal, u8, &'static str)> {
         (Refusal::AddressNotPermitted { ip: ip(), pool: pool(), permitted: vec![] }, 5, "RF-E0502"),
         (Refusal::AddressInUse { ip: ip(), holder: holder() }, 5, "RF-E0503"),
         (Refusal::AddressSetAside { ip: ip(), why: "x" }, 5, "RF-E0504"),
-        (Refusal::AddressCooling { ip: ip(), seconds_left: 9 }, 5, "RF-E0504"),
+        (Refusal::AddressCooling { ip: ip(), seconds_left: 9 }, 5, "RF-E0513"),
         (Refusal::AddressElsewhere { ip: ip(), block: cidr(), owner: text() }, 5, "RF-E0505"),
         (Refusal::HandleInUse { handle: text(), why: text() }, 5, "RF-E0506"),
         (Refusal::GatewayInUse { gateway: ip(), pool: pool(), holder: holder() }, 5, "RF-E0507"),

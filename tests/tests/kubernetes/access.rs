@@ -22,98 +22,32 @@ fn changed(cluster: &Cluster, file: &str, change: &Value) -> PathBuf {
     path
 }
 
+/// A kubeconfig, the code with which it is refused, and words of the message.
+type Fault = (PathBuf, u64, &'static str);
+
+fn refused(cluster: &Cluster, faults: impl IntoIterator<Item = Fault>) {
+    for (path, code, says) in faults {
+        let conf = cluster.conf(&path, &json!({}));
+        let answer = cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), code, says);
+        assert!(!answer.stderr.contains("another"), "a secret in the log: {}", answer.stderr);
+    }
+}
+
 #[test]
-fn a_kubeconfig_that_cannot_be_used_is_told() {
-    let cluster = Cluster::new();
-    let folder = tempfile::tempdir().unwrap();
+fn a_file_that_is_no_kubeconfig_is_told() {
+    let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         path
     };
-    let exec =
-        json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/true"}});
-    let rows = [
+    let faults = [
         (folder.path().join("absent"), 111, "cannot be read"),
         (write("no-yaml", "{[}"), 7, "cannot be understood"),
         (write("empty", ""), 7, "cannot be understood"),
         (write("no-context", "apiVersion: v1\nkind: Config\n"), 7, "current context"),
-        (cluster.api.kubeconfig_of("exec", &exec), 7, "a program (exec)"),
-        (
-            cluster.api.kubeconfig_of("no-token", &json!({"tokenFile": "/absent/token"})),
-            111,
-            "/absent/token",
-        ),
-        (
-            cluster.api.kubeconfig_of(
-                "no-key",
-                &json!({"client-certificate": "/absent/crt", "client-key": "/absent/key"}),
-            ),
-            111,
-            "/absent/",
-        ),
-        (
-            cluster.api.kubeconfig_of("half", &json!({"client-certificate-data": "eA=="})),
-            7,
-            "client-certificate is set without client-key",
-        ),
-        (
-            cluster.api.kubeconfig_of(
-                "no-base64",
-                &json!({"client-certificate-data": "eA==", "client-key-data": "another?"}),
-            ),
-            7,
-            "client-key is no base64",
-        ),
-        (
-            cluster.api.kubeconfig_of(
-                "no-pem",
-                &json!({"client-certificate-data": "eA==", "client-key-data": "eA=="}),
-            ),
-            7,
-            "in PEM",
-        ),
-        (
-            cluster.api.kubeconfig_of("for-others", &json!({"token": "another", "as": "admin"})),
-            7,
-            "in the name of somebody else (as)",
-        ),
-        (
-            cluster.api.kubeconfig_of("no-header", &json!({"token": "another\ntoken"})),
-            7,
-            "token has characters that no header can have",
-        ),
-        (
-            changed(&cluster, "proxy", &json!({"proxy-url": "socks5://it:another@127.0.0.1:1"})),
-            7,
-            "must be given as http://host:port",
-        ),
-        (
-            changed(&cluster, "user", &json!({"server": "https://it:another@127.0.0.1:1"})),
-            7,
-            "must be given as https://host:port",
-        ),
-        (
-            changed(&cluster, "scheme", &json!({"server": "ftp://127.0.0.1:1"})),
-            7,
-            "must be given as https://host:port",
-        ),
-        (
-            changed(&cluster, "name", &json!({"tls-server-name": "no name"})),
-            7,
-            "cannot stand in a certificate",
-        ),
-        (
-            cluster.api.kubeconfig_of("stranger", &json!({"token": "another"})),
-            111,
-            "renew the credentials",
-        ),
     ];
-    for (path, code, says) in rows {
-        let conf = cluster.conf(&path, &json!({}));
-        let answer = cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), code, says);
-        assert!(!answer.stderr.contains("another"), "a token in the log: {}", answer.stderr);
-    }
+    refused(&cluster, faults);
     for (ipam, says) in [
         (json!({"kubernetes": "x"}), "kubernetes must be an object"),
         (json!({"kubernetes": {"kubeconfig": "relative"}}), "absolute path"),
@@ -123,6 +57,59 @@ fn a_kubeconfig_that_cannot_be_used_is_told() {
         let conf = cluster.conf(&cluster.api.kubeconfig(), &ipam);
         cluster.refused(&Call::new("ADD", "c1", &conf).pod("fin", "web"), 7, says);
     }
+}
+
+/// The word "another" is a secret here.
+#[test]
+fn a_user_who_cannot_ask_is_told() {
+    let cluster = Cluster::new();
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/true"});
+    let users = [
+        (json!({"exec": exec}), 7, "a program (exec)"),
+        (json!({"tokenFile": "/absent/token"}), 111, "/absent/token"),
+        (
+            json!({"client-certificate": "/absent/crt", "client-key": "/absent/key"}),
+            111,
+            "/absent/",
+        ),
+        (
+            json!({"client-certificate-data": "eA=="}),
+            7,
+            "client-certificate is set without client-key",
+        ),
+        (
+            json!({"client-certificate-data": "eA==", "client-key-data": "another?"}),
+            7,
+            "client-key is no base64",
+        ),
+        (json!({"client-certificate-data": "eA==", "client-key-data": "eA=="}), 7, "in PEM"),
+        (json!({"token": "another", "as": "admin"}), 7, "in the name of somebody else (as)"),
+        (json!({"token": "another\ntoken"}), 7, "token has characters that no header can have"),
+        (json!({"token": "another"}), 111, "renew the credentials"),
+    ];
+    let faults = users.iter().enumerate().map(|(at, (user, code, says))| {
+        (cluster.api.kubeconfig_of(&at.to_string(), user), *code, *says)
+    });
+    refused(&cluster, faults);
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_told() {
+    let cluster = Cluster::new();
+    let servers = [
+        (
+            json!({"proxy-url": "socks5://it:another@127.0.0.1:1"}),
+            "must be given as http://host:port",
+        ),
+        (json!({"server": "https://it:another@127.0.0.1:1"}), "must be given as https://host:port"),
+        (json!({"server": "ftp://127.0.0.1:1"}), "must be given as https://host:port"),
+        (json!({"tls-server-name": "no name"}), "cannot stand in a certificate"),
+    ];
+    let faults = servers
+        .iter()
+        .enumerate()
+        .map(|(at, (change, says))| (changed(&cluster, &at.to_string(), change), 7, *says));
+    refused(&cluster, faults);
 }
 
 /// A token that is renewed in its file counts from the next call on.

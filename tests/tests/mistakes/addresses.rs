@@ -191,6 +191,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[Case::given(&["10.1.0.7", "fd00:"], |cluster| {
             let conf = annotated(conf(cluster, &json!({})), &json!({ADDRESSES: r#"["10.2.0.8"]"#}));
             let mut conf = conf;
+            conf["ipam"]["log_level"] = json!("info");
             conf["runtimeConfig"]["ips"] = json!(["10.1.0.7"]);
             vec![add(&conf).with("CNI_ARGS", format!("{POD};IP=10.2.0.9"))]
         })

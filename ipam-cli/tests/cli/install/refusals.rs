@@ -3,10 +3,19 @@
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 use super::node::{NEWER_STOCK, Node, PLUGIN, set_mode};
 
 const NOBODY: u32 = 65534;
+
+/// Copies the program by another process: what this one holds open for writing, the children of other tests inherit, and what
+/// is open for writing nobody may run.
+fn copy_ours(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ringfence")).arg(to).status().unwrap();
+    assert!(copied.success(), "{}", to.display());
+}
 
 #[test]
 fn what_somebody_else_put_there_is_left_alone() {
@@ -112,12 +121,12 @@ fn without_permission_nothing_is_half_done() {
     let node = Node::with_calico();
     // The program has to be where everybody may run it.
     let program = node.machine.path("ringfence");
-    fs::copy(env!("CARGO_BIN_EXE_ringfence"), &program).unwrap();
+    copy_ours(&program);
     set_mode(&node.machine.path(""), 0o755);
     let as_nobody = |args: &[&str]| {
         let mut command = node.command(args);
         let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        command = std::process::Command::new(&program);
+        command = Command::new(&program);
         command.env_clear().env("RINGFENCE_STORE", "embedded").args(words).uid(NOBODY);
         let output = command.output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -167,11 +176,11 @@ fn what_is_no_plugin_is_not_installed() {
     // Without a word it is the one beside this program.
     let program = node.machine.path("programs");
     fs::create_dir(&program).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_ringfence"), program.join("ringfence")).unwrap();
+    copy_ours(&program.join("ringfence"));
     fs::write(program.join("ringfence-ipam"), NEWER_STOCK).unwrap();
     let words: Vec<_> = node.command(&[]).get_args().map(ToOwned::to_owned).collect();
     let words = words.into_iter().filter(|word| !word.to_str().unwrap().starts_with("--plugin"));
-    let mut command = std::process::Command::new(program.join("ringfence"));
+    let mut command = Command::new(program.join("ringfence"));
     let output = command.env_clear().env("RINGFENCE_STORE", "embedded").args(words).output();
     assert!(output.unwrap().status.success());
     assert_eq!(fs::read(node.bin("ringfence-ipam")).unwrap(), NEWER_STOCK);
