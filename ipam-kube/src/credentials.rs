@@ -9,7 +9,7 @@ use http::header::{HeaderValue, InvalidHeaderValue};
 use kube::config::AuthInfo;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 /// Why what proves who asks cannot be used. No secret stands in it.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub(crate) fn authorization(user: &AuthInfo) -> Result<Option<HeaderValue>, Cred
 pub(crate) fn identity(user: &AuthInfo) -> Result<Option<Identity>, CredentialsError> {
     const CERTIFICATE: &str = "client-certificate";
     const KEY: &str = "client-key";
-    let inline = user.client_key_data.as_ref().map(|key| key.expose_secret());
+    let inline = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
     let certificate = bytes(
         CERTIFICATE,
         user.client_certificate_data.as_deref(),

@@ -123,7 +123,8 @@ impl Link {
         if let Some(many) = shared.as_ref().filter(|many| !anew && !many.is_closed()) {
             return Ok(Sender::Many(many.clone()));
         }
-        let sender = self.connect().await?;
+        // Large, and needed once; what waits for the other questions stays small.
+        let sender = Box::pin(self.connect()).await?;
         if let Sender::Many(many) = &sender {
             *shared = Some(many.clone());
         }

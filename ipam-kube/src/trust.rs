@@ -1,5 +1,6 @@
 //! Whom to believe that it is the API, and how to prove who asks: the TLS of a connection.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,11 +76,9 @@ fn authorities(config: &Config) -> Result<RootCertStore, TrustError> {
 }
 
 fn read(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let fault = |source| match source {
-        pem::Error::Io(source) => TrustError::File { path: path.clone(), source },
-        source => TrustError::Pem { path: path.clone(), source },
-    };
-    CertificateDer::pem_file_iter(path).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)
+    let bytes = fs::read(path).map_err(|source| TrustError::File { path: path.clone(), source })?;
+    let certificates: Result<_, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    certificates.map_err(|source| TrustError::Pem { path: path.clone(), source })
 }
 
 /// Believes anybody, as `insecure-skip-tls-verify` of a kubeconfig wants it. Who signs must still own the certificate.

@@ -72,10 +72,10 @@ async fn answer(
     let path = question.uri().path().to_owned();
     let seen = Seen { path, authorization: authorization.to_owned() };
     let reply = shared.reply(seen, is_certified);
-    match &reply {
-        Reply::Late(_, pause) => wait(*pause, &shared).await,
-        Reply::Silence => wait(SILENCE_MAX, &shared).await,
-        _ => {}
+    if let Reply::Late(_, pause) = reply {
+        wait(pause, &shared).await;
+    } else if matches!(reply, Reply::Silence) {
+        wait(SILENCE_MAX, &shared).await;
     }
     let (status, length, body) = match reply.answer() {
         Some((status, text)) => (status, text.len(), body(&reply, text, shared)),
@@ -89,10 +89,10 @@ async fn answer(
 }
 
 fn body(reply: &Reply, text: String, shared: Arc<Shared>) -> stream::BoxStream<'static, Chunk> {
-    match reply {
-        Reply::Drip(_, pause) => dripping(text, *pause, shared).boxed(),
-        _ => stream::iter([Ok(Frame::data(Bytes::from(text)))]).boxed(),
+    if let Reply::Drip(_, pause) = reply {
+        return dripping(text, *pause, shared).boxed();
     }
+    stream::iter([Ok(Frame::data(Bytes::from(text)))]).boxed()
 }
 
 fn dripping(text: String, pause: Duration, shared: Arc<Shared>) -> impl Stream<Item = Chunk> {
