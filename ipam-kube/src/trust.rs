@@ -24,7 +24,9 @@ pub(crate) enum TrustError {
     Pem { path: PathBuf, source: pem::Error },
     #[error("the certificate of the authority cannot be used")]
     Authority(#[source] Error),
-    #[error("no authority is named, and the system knows none")]
+    #[error(
+        "there is no certificate of an authority in what is named for it, or in the system where nothing is named"
+    )]
     NoAuthority,
     #[error(transparent)]
     Credentials(#[from] CredentialsError),

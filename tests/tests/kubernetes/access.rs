@@ -104,6 +104,10 @@ fn a_server_that_cannot_be_asked_is_told() {
         (json!({"server": "https://it:another@127.0.0.1:1"}), "must be given as https://host:port"),
         (json!({"server": "ftp://127.0.0.1:1"}), "must be given as https://host:port"),
         (json!({"tls-server-name": "no name"}), "cannot stand in a certificate"),
+        (
+            json!({"certificate-authority": null, "certificate-authority-data": "eA=="}),
+            "there is no certificate of an authority",
+        ),
     ];
     let faults = servers
         .iter()

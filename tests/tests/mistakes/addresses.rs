@@ -174,7 +174,7 @@ pub(crate) const ROWS: &[Row] = &[
         67,
         "an address that cools down",
         &[
-            Case::refused(107, "address 10.1.0.7 is in cooldown for another ", |cluster| {
+            Case::refused(107, "address 10.1.0.7 is in cooldown for another 3", |cluster| {
                 add_address(cluster, "10.1.0.7")
             })
             .after(|cluster| {
