@@ -27,11 +27,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use clap::error::ErrorKind;
 use ipam_core::model::Timestamp;
-use ipam_etcd::is_ours;
+use ipam_etcd::LineLog;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use args::Arguments;
 use cause::Cause;
@@ -108,8 +105,9 @@ fn trace(verbose: u8) {
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
-    subscriber.with_ansi(false).finish().with(filter_fn(is_ours)).init();
+    let log = LineLog::new(level, vec![Box::new(std::io::stderr())]);
+    // A process that has a log goes on with it.
+    drop(log.start());
 }
 
 /// Tells what the command line asks for by itself, such as help, or what is wrong with it.

@@ -23,7 +23,7 @@ pub use cache::{CACHE_FOLDER, NodeCache};
 pub use drive::{
     CONFLICTS_MAX, DriveError, Driven, Memory, READ_ROUNDS_MAX, SENDS_MAX, drive, drive_from,
 };
-pub use log::is_ours;
+pub use log::LineLog;
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
 pub use settings::{EMBEDDED_PATH, EtcdSettings, SettingsError, StoreSettings};

@@ -7,15 +7,12 @@ mod phase;
 pub(crate) use file::FileSettings;
 pub(crate) use phase::{Phase, timed};
 
-use std::io;
-use std::sync::Mutex;
+use std::io::{self, Write};
 use std::time::Duration;
 
-use ipam_etcd::is_ours;
+use ipam_etcd::LineLog;
+use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt as _};
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::protocol::{Call, CniError, Code, Command, Netconf};
 use crate::settings::Fields;
@@ -24,20 +21,17 @@ use crate::settings::Fields;
 pub(crate) fn start(fields: &Fields) -> Result<(), CniError> {
     let settings = FileSettings::of(fields)?;
     let opened = settings.as_ref().map(FileSettings::open).transpose();
-    let (writer, failure) = match opened {
-        Ok(Some(file)) => (BoxMakeWriter::new(io::stderr.and(Mutex::new(file))), None),
-        Ok(None) => (BoxMakeWriter::new(io::stderr), None),
-        Err(failure) => (BoxMakeWriter::new(io::stderr), Some(failure)),
+    let mut writers: Vec<Box<dyn Write + Send>> = vec![Box::new(io::stderr())];
+    let failure = match opened {
+        Ok(file) => {
+            writers.extend(file.map(|file| Box::new(file) as Box<dyn Write + Send>));
+            None
+        }
+        Err(failure) => Some(failure),
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(writer)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(level(fields)?)
-        .finish()
-        .with(filter_fn(is_ours));
     // A second start can only come from a second command in one process, which there is none of.
-    tracing::subscriber::set_global_default(subscriber)
+    LineLog::new(level(fields)?, writers)
+        .start()
         .map_err(|error| CniError::from_chain(Code::Internal, &error))?;
     if let Some((settings, failure)) = settings.zip(failure) {
         warn!(path = %settings.path.display(), %failure, "log_file_path cannot be written; the log goes to stderr alone");
@@ -46,13 +40,13 @@ pub(crate) fn start(fields: &Fields) -> Result<(), CniError> {
     Ok(())
 }
 
-fn level(fields: &Fields) -> Result<tracing::Level, CniError> {
+fn level(fields: &Fields) -> Result<LevelFilter, CniError> {
     Ok(match fields.shared_text("log_level")?.map(str::to_ascii_lowercase).as_deref() {
-        Some("debug") => tracing::Level::DEBUG,
-        Some("warning" | "warn") => tracing::Level::WARN,
-        Some("error" | "fatal") => tracing::Level::ERROR,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("warning" | "warn") => LevelFilter::WARN,
+        Some("error" | "fatal") => LevelFilter::ERROR,
         // Calico takes anything else for info.
-        _ => tracing::Level::INFO,
+        _ => LevelFilter::INFO,
     })
 }
 
