@@ -33,7 +33,7 @@ fn main() -> ExitCode {
                     mem::forget(answer);
                     return ExitCode::SUCCESS;
                 }
-                answer.undo().await;
+                Box::pin(answer.undo()).await;
                 ExitCode::FAILURE
             }
             Err(error) => fail(&error),

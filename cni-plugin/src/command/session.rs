@@ -116,7 +116,8 @@ impl Session {
     {
         let connected =
             async { self.store.connect(self.left()).await.map_err(|error| from_store(&error)) };
-        let asked = timed(Phase::Annotations, question(self.left()));
+        // Most calls ask nobody, and what that takes is large.
+        let asked = timed(Phase::Annotations, Box::pin(question(self.left())));
         let ((), answer) = try_join(connected, asked).await?;
         Ok(answer)
     }

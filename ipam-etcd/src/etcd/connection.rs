@@ -55,7 +55,8 @@ async fn attempt(
         .map_err(|error| Fault::of_transport(endpoint, &error))?;
     let client = match &settings.login {
         None => Client::from_channel(etcd_client::Channel::Tonic(channel), None).await,
-        Some(login) => log_in(channel, login, token).await,
+        // Apart, as it is large, and most have no login.
+        Some(login) => Box::pin(log_in(channel, login, token)).await,
     };
     let client = client.map_err(|error| Fault::of_client(endpoint, settings, &error))?;
     // The largest answer is a whole store, which only its reader can judge.

@@ -160,7 +160,8 @@ impl EtcdStore {
             let is_first = !self.has_answered.load(Ordering::Relaxed);
             if is_first
                 && txn.is_write()
-                && let Some(fault) = self.denial_behind(&fault, connection.at, left()).await
+                && let Some(fault) =
+                    Box::pin(self.denial_behind(&fault, connection.at, left())).await
             {
                 return Err(self.told(fault));
             }
@@ -197,7 +198,7 @@ impl EtcdStore {
             Ok(Err(etcd_client::Error::GRpcStatus(status))) => {
                 let judged = self.judge(connection, &status);
                 if let Attempt::Failed(fault @ Fault::Full { .. }) = judged {
-                    self.doubt(connection, txn, fault, left).await
+                    Box::pin(self.doubt(connection, txn, fault, left)).await
                 } else {
                     judged
                 }
