@@ -10,8 +10,10 @@ export RINGFENCE_BIN_DIR := $(BIN)
 
 # Linked statically, a process starts in half the time, and that is most of a CNI call. A panic ends it, so nothing unwinds.
 STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no"
+# And what a call runs lies side by side in it.
+STATIC += CARGO_TARGET_$(shell echo '$(HOST)' | tr a-z- A-Z_)_LINKER=$(CURDIR)/scripts/link/cc
 
-.PHONY: help setup runtimes build demo test runtime-test kube-test soak mutants check bench scale fuzz fmt clean
+.PHONY: help setup runtimes build demo test runtime-test kube-test soak mutants check bench order scale fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +56,10 @@ check: setup ## Lints, format, documentation, licences
 bench: build ## Measure against references in the same run; ONLY=process measures one part
 	@$(STATIC) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
 	@$(BIN)/ringfence-bench $(ONLY)
+
+order: build ## Write the order of functions anew, by what measurements run (needs valgrind)
+	@$(STATIC) CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target $(HOST) --target-dir target/order -p cni-plugin -p ipam-cli -p ipam-tests --bins
+	@scripts/order.sh $(CURDIR)/target/order/$(HOST)/release
 
 scale: setup ## Run clusters of up to 5,000 nodes on the store in memory; ARGS='--nodes 100 --store etcd' runs another
 	cargo run --locked --release -p ipam-tests --bin ringfence-scale -- $(ARGS)
