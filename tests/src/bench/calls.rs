@@ -1,6 +1,8 @@
 //! Programs that are called once, as a container runtime calls a plugin.
 
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::binaries::binary;
 use crate::etcd::{Etcd, Identity, Pki};
 use crate::plugin::netconf;
 
@@ -58,6 +61,17 @@ impl NodeFiles {
 /// Makes a folder in memory where there is such a file system, as `/run` is on a node.
 pub(super) fn in_memory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}
+
+/// Puts a program into a folder as an installation does, by writing it from its beginning to its end.
+///
+/// What a linker has written here and there lies in small pieces in the cache of files, and each call would pay for that.
+pub(super) fn installed(name: &str, folder: &Path) -> PathBuf {
+    let place = folder.join(name);
+    let program = fs::read(binary(name)).expect("it can be read");
+    fs::write(&place, program).expect("there is room");
+    fs::set_permissions(&place, Permissions::from_mode(0o755)).expect("it is ours");
+    place
 }
 
 /// Returns a configuration of `host-local`.

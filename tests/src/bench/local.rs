@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::calls::{NodeFiles, call, host_local_conf};
+use super::calls::{NodeFiles, call, host_local_conf, installed};
 use super::engine::{make_pool, settings};
 use super::report::{Goal, Line, median};
-use crate::binaries::binary;
 use crate::etcd::Etcd;
 use crate::plugin::netconf;
 use crate::world::World;
@@ -24,7 +23,8 @@ pub(super) fn add_and_del(world: &World, host_local: &Path) -> Line {
     let data = tempfile::tempdir().expect("a folder for host-local");
     let theirs_conf = host_local_conf(data.path());
     let ours_conf = netconf(&world.path(), &json!({}));
-    let ours_binary = binary("ringfence-ipam");
+    let programs = tempfile::tempdir().expect("a folder for the plugin");
+    let ours_binary = installed("ringfence-ipam", programs.path());
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + WARM_UP {
         let container = format!("b{round}");
@@ -56,7 +56,8 @@ pub(super) fn bursts(world: &World, host_local: &Path) -> Vec<Line> {
 fn burst(name: &str, ours_conf: &Value, host_local: &Path) -> Line {
     let data = tempfile::tempdir().expect("a folder for host-local");
     let theirs_conf = host_local_conf(data.path());
-    let ours_binary = binary("ringfence-ipam");
+    let programs = tempfile::tempdir().expect("a folder for the plugin");
+    let ours_binary = installed("ringfence-ipam", programs.path());
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..BURSTS {
         ours.push(all_at_once(&ours_binary, ours_conf, round));

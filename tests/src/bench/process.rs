@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::calls::{NodeFiles, call, call_for_pod, timed};
+use super::calls::{NodeFiles, call, call_for_pod, installed, timed};
 use super::engine::{make_pool, settings};
 use super::placement::Apart;
 use super::received_bytes;
@@ -196,7 +196,9 @@ fn measure(recorded: &[Turn], partners: Partners<'_>) -> Figures {
         etcd
     };
     let (ours, theirs) = (start(), start());
-    let (plugin, bare) = (binary("ringfence-ipam"), binary("ringfence-bare"));
+    let programs = tempfile::tempdir().expect("a folder");
+    let [plugin, bare] =
+        ["ringfence-ipam", "ringfence-bare"].map(|name| installed(name, programs.path()));
     let twins = Twins {
         plugin: &plugin,
         bare: &bare,
