@@ -44,7 +44,7 @@ kube-test: build ## Ask a real Kubernetes API server, built from Debian's source
 soak: setup ## Run the simulation for ten times as long as `make test` does
 	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture
 
-mutants: setup ## See that each deliberate bug of tests/mutants is found; half an hour or so
+mutants: setup ## See that each deliberate bug of tests/mutants is found; about three quarters of an hour
 	@scripts/mutants.sh
 
 check: setup ## Lints, format, documentation, licences

@@ -78,6 +78,7 @@ impl Facts {
                     .prefixed(&format!("{name} of CNI_ARGS"))
             })?,
         };
-        Ok(Levels { pod, namespace, arguments, configuration: settings.pools(family).cloned() })
+        let configuration = settings.pools(family).cloned();
+        Ok(Levels { pod, namespace, arguments, configuration, ..Levels::default() })
     }
 }

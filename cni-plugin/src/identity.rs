@@ -41,8 +41,8 @@ pub(crate) fn node_name(fields: &Fields) -> Result<String, CniError> {
 }
 
 fn from_file(fields: &Fields) -> Result<Option<String>, CniError> {
-    let named = fields.shared_text("nodename_file")?;
-    let path = Path::new(named.unwrap_or(NODENAME_FILE));
+    let named = fields.shared_path("nodename_file")?;
+    let path = named.unwrap_or(Path::new(NODENAME_FILE));
     let bad = |why: &str| {
         CniError::new(Code::Node, format!("nodename_file {} {why}; set nodename", path.display()))
     };
@@ -91,10 +91,10 @@ pub(crate) fn pod_of(arguments: &Arguments) -> Option<(&str, &str)> {
     Some((namespace, arguments.pod_name.as_deref()?))
 }
 
-/// Returns in whose name addresses are asked for: the pod's namespace, else the network.
+/// Returns in whose name addresses are asked for: the namespace, also of a pod that is not named, else the network.
 pub(crate) fn tenant(network: &str, arguments: &Arguments) -> Tenant {
-    match pod_of(arguments) {
-        Some((namespace, _)) => Tenant::Namespace(namespace.to_owned()),
+    match arguments.pod_namespace.as_deref().filter(|namespace| !namespace.is_empty()) {
+        Some(namespace) => Tenant::Namespace(namespace.to_owned()),
         None => Tenant::Network(network.to_owned()),
     }
 }
@@ -117,11 +117,11 @@ pub(crate) fn attributes(
     now: Timestamp,
 ) -> BTreeMap<String, String> {
     let arguments = &call.arguments;
-    let mut attributes = calicos_attributes(network, node, call, now);
+    let mut attributes = calicos_attributes(node, call, now);
     attributes.extend(attachment(network, call));
     let writer = concat!("ringfence ", env!("CARGO_PKG_VERSION"));
     attributes.insert("writer".to_owned(), writer.to_owned());
-    if let Tenant::Namespace(_) = tenant(network, arguments) {
+    if pod_of(arguments).is_some() {
         attributes.extend(arguments.pod_uid.clone().map(|uid| ("pod-uid".to_owned(), uid)));
     }
     attributes
@@ -129,7 +129,6 @@ pub(crate) fn attributes(
 
 /// Returns what stock Calico stores with each address.
 pub(crate) fn calicos_attributes(
-    network: &str,
     node: &str,
     call: &Call,
     now: Timestamp,
@@ -138,9 +137,9 @@ pub(crate) fn calicos_attributes(
         ("node".to_owned(), node.to_owned()),
         ("timestamp".to_owned(), now.to_go_text()),
     ]);
-    if let Tenant::Namespace(namespace) = tenant(network, &call.arguments) {
-        attributes.insert("namespace".to_owned(), namespace);
-        attributes.extend(call.arguments.pod_name.clone().map(|name| ("pod".to_owned(), name)));
+    if let Some((namespace, name)) = pod_of(&call.arguments) {
+        attributes.insert("namespace".to_owned(), namespace.to_owned());
+        attributes.insert("pod".to_owned(), name.to_owned());
     }
     attributes
 }

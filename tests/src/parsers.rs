@@ -234,5 +234,5 @@ pub fn cache(data: &[u8]) {
 
 fn mended_cache(body: &[u8]) -> Vec<u8> {
     let sum = ipam_etcd::cache::checksum(body);
-    [b"rfcache3".as_slice(), sum.as_slice(), body].concat()
+    [b"rfcache4".as_slice(), sum.as_slice(), body].concat()
 }

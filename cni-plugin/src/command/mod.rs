@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ipam_core::model::Timestamp;
 use ipam_core::plan::ReleaseAddresses;
 use ipam_etcd::{AnyStore, drive};
-use tracing::error;
+use tracing::{error, info};
 
 use crate::log;
 use crate::protocol::{
@@ -56,9 +56,14 @@ impl Answer {
             return;
         };
         let deadline = Duration::from_millis(UNDO_MS_MAX);
-        if let Err(failure) = drive(&store, &request, now(), deadline).await {
-            let addresses: Vec<_> = request.targets.iter().map(|target| target.ip).collect();
-            error!(?addresses, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
+        let released = drive(&store, &request, now(), deadline).await;
+        for target in &request.targets {
+            match &released {
+                Ok(_) => info!(ip = %target.ip, "AUDIT released, as nobody took the answer"),
+                Err(failure) => {
+                    error!(ip = %target.ip, %failure, "LEAK-RISK: an address was allocated that nobody heard of");
+                }
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ struct Wire {
 pub(crate) fn valid_attachments(top: &Object) -> Result<Option<BTreeSet<Attachment>>, CniError> {
     let mut known = None;
     for key in KEYS {
-        let Some(value) = top.get(key) else { continue };
+        // A runtime in Go writes null for a list that it has not made.
+        let Some(value) = top.get(key).filter(|value| !value.is_null()) else { continue };
         known.get_or_insert_with(BTreeSet::new).extend(read(key, value)?);
     }
     Ok(known)
@@ -57,7 +58,9 @@ mod tests {
         let c2 = json!([{"containerID": "c2", "ifname": "eth0", "more": 1}]);
         for (top, count) in [
             (json!({}), None),
+            (json!({valid: null, first: null}), None),
             (json!({valid: []}), Some(0)),
+            (json!({valid: null, first: c1}), Some(1)),
             (json!({first: c1}), Some(1)),
             (json!({valid: c1, first: c1}), Some(1)),
             (json!({valid: c1, first: c2}), Some(2)),
@@ -66,7 +69,6 @@ mod tests {
             assert_eq!(known.map(|known| known.len()), count, "{top}");
         }
         for list in [
-            json!(null),
             json!({}),
             json!(["c1"]),
             json!([{"ifname": "eth0"}]),

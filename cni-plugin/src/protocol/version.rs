@@ -28,9 +28,10 @@ impl Version {
     ];
     pub(crate) const NEWEST: Self = Self::V1_1_0;
 
-    /// Finds the version of a configuration; one that says nothing means the first there ever was.
+    /// Finds the version of a configuration; one that says nothing means the first there ever was. Runtimes write an empty
+    /// text where their list has none.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, CniError> {
-        let given = text.unwrap_or("0.1.0");
+        let given = text.filter(|text| !text.is_empty()).unwrap_or("0.1.0");
         Self::ALL.into_iter().find(|version| version.text() == given).ok_or_else(|| {
             let spoken = Self::ALL.map(Self::text).join(", ");
             CniError::new(
@@ -85,8 +86,14 @@ mod tests {
     #[test]
     fn only_exact_versions_are_spoken() {
         assert_eq!(Version::parse(Some("0.4.0")), Ok(Version::V0_4_0));
-        assert_eq!(Version::parse(None), Ok(Version::V0_1_0), "what says nothing is the first");
-        for text in [Some("9.9.9"), Some("1.0"), Some(""), Some("0.5.0"), Some("1.2.0")] {
+        for nothing in [None, Some("")] {
+            assert_eq!(
+                Version::parse(nothing),
+                Ok(Version::V0_1_0),
+                "what says nothing is the first"
+            );
+        }
+        for text in [Some("9.9.9"), Some("1.0"), Some(" "), Some("0.5.0"), Some("1.2.0")] {
             assert_eq!(
                 Version::parse(text).expect_err("not spoken").code,
                 Code::Version,

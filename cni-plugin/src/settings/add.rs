@@ -64,10 +64,32 @@ impl Fields {
             addresses,
             prefix,
             routes: self.routes()?,
-            dns: self.own("dns").cloned(),
+            dns: self.dns()?,
             annotations: self.annotation_rule()?,
             annotation_interfaces: self.annotation_interfaces()?,
         })
+    }
+
+    /// Reads what is handed on as it is; in another shape it would be an answer that nobody can read.
+    fn dns(&self) -> Result<Option<Value>, CniError> {
+        let is_text = |value: &Value| value.is_string();
+        let are_texts =
+            |value: &Value| value.as_array().is_some_and(|list| list.iter().all(is_text));
+        let is_right = |(name, value): (&String, &Value)| match name.as_str() {
+            "domain" => is_text(value),
+            "nameservers" | "search" | "options" => are_texts(value),
+            _ => true,
+        };
+        match self.own("dns") {
+            None => Ok(None),
+            Some(Value::Object(dns)) if dns.iter().all(is_right) => {
+                Ok(Some(Value::Object(dns.clone())))
+            }
+            Some(_) => Err(CniError::field(
+                "dns",
+                "must be an object with the lists of texts nameservers, search and options, and the text domain",
+            )),
+        }
     }
 
     fn families(&self) -> Result<Vec<Family>, CniError> {

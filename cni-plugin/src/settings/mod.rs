@@ -158,16 +158,24 @@ impl Fields {
 
     /// Returns the lock of this node, and how long to wait for it.
     pub(crate) fn lock(&self) -> Result<(PathBuf, Duration), CniError> {
-        let path = self.shared_text("ipam_lock_file")?.unwrap_or(LOCK_FILE);
-        Ok((PathBuf::from(path), self.milliseconds("lock_wait_ms", WAIT_MS_DEFAULT)?))
+        let path = self.shared_path("ipam_lock_file")?.unwrap_or(Path::new(LOCK_FILE));
+        Ok((path.to_owned(), self.milliseconds("lock_wait_ms", WAIT_MS_DEFAULT)?))
     }
 
     /// Returns where this node keeps what it remembers of a cluster.
     pub(crate) fn cache_folder(&self) -> Result<PathBuf, CniError> {
-        match self.shared_text("cache_folder")?.map(Path::new) {
-            None => Ok(PathBuf::from(CACHE_FOLDER)),
-            Some(path) if path.is_absolute() => Ok(path.to_owned()),
-            Some(_) => Err(CniError::field("cache_folder", "must be an absolute path")),
+        Ok(self.shared_path("cache_folder")?.unwrap_or(Path::new(CACHE_FOLDER)).to_owned())
+    }
+
+    /// Reads a path. One that is relative would mean another place for each runtime that calls; where stock Calico has a
+    /// field of this name, it takes one.
+    pub(crate) fn shared_path(&self, name: &'static str) -> Result<Option<&Path>, CniError> {
+        let is_stocks = matches!(name, "ipam_lock_file" | "nodename_file");
+        match self.shared_text(name)?.map(Path::new) {
+            Some(path) if path.is_relative() && !(is_stocks && self.mode() == Mode::Calico) => {
+                Err(CniError::field(name, "must be an absolute path"))
+            }
+            path => Ok(path),
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Level {
     RequiredBinding,
     /// The pod's annotation.
     PodAnnotation,
+    /// What a calling plugin hands down; it does not say whether an annotation or its configuration named the pools.
+    HandedDown,
     /// The namespace's annotation.
     NamespaceAnnotation,
     /// The tenant's default binding, in the place of the namespace's annotation.
@@ -38,7 +40,7 @@ impl Level {
             Self::PodAnnotation => "pod-annotation",
             Self::NamespaceAnnotation => "namespace-annotation",
             Self::Arguments => "args",
-            Self::Configuration => "netconf",
+            Self::HandedDown | Self::Configuration => "netconf",
             Self::Automatic => "automatic",
         }
     }
@@ -49,6 +51,8 @@ impl Level {
 pub struct Levels {
     /// The pod's annotation.
     pub pod: Option<PoolList>,
+    /// What a plugin hands down that has read the annotations itself.
+    pub handed_down: Option<PoolList>,
     /// The namespace's annotation.
     pub namespace: Option<PoolList>,
     /// The arguments of the call.
@@ -194,6 +198,7 @@ fn strongest<'a>(
     let arguments = if in_kubernetes { None } else { entries(&levels.arguments) };
     [
         (Level::PodAnnotation, entries(&levels.pod)),
+        (Level::HandedDown, entries(&levels.handed_down)),
         (Level::NamespaceAnnotation, entries(&levels.namespace)),
         (Level::DefaultBinding, by_default.and_then(|binding| binding.pools(request.family))),
         (Level::Arguments, arguments),
@@ -216,7 +221,9 @@ fn describe(level: Level, family: Family, tenant: Option<&Tenant>) -> String {
             format!("annotation {} of the namespace", annotation_key(family))
         }
         Level::Arguments => format!("IPV{number}_POOLS of CNI_ARGS"),
-        Level::Configuration => format!("ipv{number}_pools of the network configuration"),
+        Level::HandedDown | Level::Configuration => {
+            format!("ipv{number}_pools of the network configuration")
+        }
         Level::Automatic => format!("automatic {family} pools"),
     }
 }

@@ -38,6 +38,8 @@ impl NodeCache {
         settings.endpoints.iter().for_each(|endpoint| endpoint.url.hash(&mut hasher));
         if let Some(login) = &settings.login {
             login.user.hash(&mut hasher);
+            // A token stands for the password that it was given for: another one has to prove itself.
+            login.password.expose().hash(&mut hasher);
         }
         Self { folder: folder.to_owned(), name: format!("etcd-{:016x}", hasher.finish()) }
     }

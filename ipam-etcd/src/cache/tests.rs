@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -71,7 +72,7 @@ fn bytes_that_are_cut_off_or_changed_are_nothing() {
 fn a_length_beyond_the_end_is_nothing() {
     let mut body = u64::MAX.to_le_bytes().to_vec();
     body.extend_from_slice(b"x");
-    let mut bytes = b"rfcache3".to_vec();
+    let mut bytes = b"rfcache4".to_vec();
     bytes.extend_from_slice(&checksum(&body));
     bytes.extend_from_slice(&body);
     assert_eq!(decode(&bytes), None);
@@ -114,17 +115,23 @@ fn what_cannot_be_sent_is_no_token() {
 }
 
 #[test]
-fn each_cluster_and_user_has_files_of_its_own() {
+fn each_cluster_user_and_password_has_files_of_its_own() {
     let folder = Path::new("/f");
-    let of = |url: &str, user: Option<&str>| {
+    let of = |url: &str, login: Option<[&str; 2]>| {
         let endpoints = vec![Endpoint { url: url.to_owned() }];
-        let login = user.map(|user| crate::settings::Login {
+        let login = login.map(|[user, password]| crate::settings::Login {
             user: user.to_owned(),
-            password: Secret::new("p"),
+            password: Secret::new(password),
         });
         NodeCache::new(folder, &EtcdSettings { endpoints, tls: None, login }).name
     };
-    let names = [of("http://a:1", None), of("http://b:1", None), of("http://a:1", Some("u"))];
-    assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2], "{names:?}");
+    let names = [
+        of("http://a:1", None),
+        of("http://b:1", None),
+        of("http://a:1", Some(["u", "p"])),
+        of("http://a:1", Some(["u", "q"])),
+        of("http://a:1", Some(["v", "p"])),
+    ];
+    assert_eq!(BTreeSet::from(names.clone()).len(), names.len(), "{names:?}");
     assert_eq!(of("http://a:1", None), names[0]);
 }

@@ -63,6 +63,21 @@ pub(crate) const ROWS: &[Row] = &[
         routes.push(json!([{"dst": "0.0.0.0/0", "gw": "10.1.0.999"}]));
         each(world, "routes", &routes)
     }),
+    Row::new("dns-unreadable", 7, "dns must be an object", |world| {
+        let values =
+            [json!(true), json!("10.0.0.1"), json!([]), json!({"nameservers": "10.0.0.1"})];
+        let more = [json!({"search": [1]}), json!({"domain": ["a"]}), json!({"options": null})];
+        each(world, "dns", &[values.as_slice(), more.as_slice()].concat())
+    }),
+    Row::new("lock-file-relative", 7, "ipam_lock_file must be an absolute path", |world| {
+        each(world, "ipam_lock_file", &[json!("lock")])
+    }),
+    Row::new("nodename-file-relative", 7, "nodename_file must be an absolute path", |world| {
+        [json!({"nodename": null, "nodename_file": "name"})]
+            .iter()
+            .map(|fields| add(&conf(world, fields)))
+            .collect()
+    }),
     Row::new("gateway-unreadable", 7, "gateway must be", |world| {
         let two_of_a_family = json!(["10.1.0.1", "10.1.0.2"]);
         each(world, "gateway", &[json!("middle"), json!(["first"]), two_of_a_family, json!(7)])

@@ -35,6 +35,49 @@ fn half_an_identity_is_none() {
     assert_eq!(call.run().code(), Some(4));
 }
 
+/// Its labels are not asked for, and nothing of it is stored, as stock has it; but what an admin bound, holds.
+#[test]
+fn a_binding_holds_for_a_pod_without_a_name() {
+    let node = Node::with_pools(&[("p", json!({"cidr": "10.10.0.0/24"})), legacy()]);
+    bind(&node, "required");
+    for (container, args) in [
+        ("c1", "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin"),
+        ("c2", "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin;K8S_POD_NAME="),
+    ] {
+        let call = Call::new("ADD", container, &node.calico(&json!({}))).with("CNI_ARGS", args);
+        let answer = call.run();
+        assert!(answer.addresses()[0].starts_with("10.20.0."), "{args}: {:?}", answer.json);
+    }
+    let other = Call::new("ADD", "c3", &node.calico(&json!({"ipv4_pools": ["p"]})));
+    let answer = other.with("CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAMESPACE=fin").run();
+    assert_eq!(answer.code(), Some(104), "{:?}", answer.json);
+}
+
+/// The main plugin hands down what the pod's annotation says, and that beats a default.
+#[test]
+fn pools_that_are_handed_down_beat_a_default_binding() {
+    let node = Node::with_pools(&[("p", json!({"cidr": "10.10.0.0/24"})), legacy()]);
+    bind(&node, "default");
+    for (container, ipam, network) in [
+        ("c1", json!({"ipv4_pools": ["p"]}), "10.10.0."),
+        ("c2", json!({}), "10.20.0."),
+        ("c3", json!({"ipv4_pools": []}), "10.20.0."),
+    ] {
+        let answer = add(&node, container, &ipam).run();
+        assert!(answer.addresses()[0].starts_with(network), "{ipam}: {:?}", answer.json);
+    }
+}
+
+fn legacy() -> (&'static str, Value) {
+    ("legacy", json!({"cidr": "10.20.0.0/24"}))
+}
+
+fn bind(node: &Node, mode: &str) {
+    let binding = json!({"mode": mode, "ipv4Pools": ["legacy"]});
+    let binding: Binding = serde_json::from_value(binding).unwrap();
+    node.world.drive(&Bind { tenant: "fin".to_owned(), binding }).unwrap();
+}
+
 /// An exclusive pool is for bound namespaces, whoever asks and however.
 #[test]
 fn an_exclusive_pool_is_closed_below_the_main_plugin() {

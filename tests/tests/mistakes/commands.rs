@@ -136,7 +136,7 @@ pub(crate) const ROWS: &[Row] = &[
         86,
         "GC with an attachment without a container",
         &[Case::refused(7, "cni.dev/valid-attachments must be a list", |cluster| {
-            let lists = [json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}]), json!(null)];
+            let lists = [json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}]), json!({})];
             lists.into_iter().map(|list| gc(cluster, "net", Some(list))).collect()
         })
         .after(|cluster| hold(cluster, "c8", &json!({}), ""))

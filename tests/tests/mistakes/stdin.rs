@@ -67,7 +67,7 @@ pub(crate) const ROWS: &[Row] = &[
         17,
         "unknown version of CNI",
         &[Case::refused(1, "cniVersion \"", |cluster| {
-            let versions = ["9.9.9", "0.5.0", "1.0", "1.0.0 ", "v1.0.0", ""];
+            let versions = ["9.9.9", "0.5.0", "1.0", "1.0.0 ", "v1.0.0", " "];
             let call = |version| changed(cluster, "cniVersion", Some(&json!(version)));
             versions.into_iter().flat_map(call).collect()
         })

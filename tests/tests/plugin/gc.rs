@@ -64,11 +64,13 @@ fn without_a_list_nothing_is_collected() {
     add("c1", &conf);
     let before = world.contents();
     assert!(gc(&conf).success);
+    // So a runtime in Go writes a list that it has not made.
+    assert!(gc(&with(conf.clone(), VALID, json!(null))).success);
     // Either key names what is valid; a runtime that sends both means both.
     let both = with(with(conf.clone(), VALID, json!([])), "cni.dev/attachments", known(&["c1"]));
     assert!(gc(&both).success);
     for bad in
-        [json!(null), json!("c1"), json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}])]
+        [json!({}), json!("c1"), json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}])]
     {
         let answer = gc(&with(conf.clone(), VALID, bad.clone()));
         assert_eq!(answer.code(), Some(7), "{bad}");

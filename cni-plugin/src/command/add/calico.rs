@@ -71,13 +71,13 @@ fn question(
     let (families, inquiry) = match &call.arguments.ip {
         // Who asks for an address by itself is not held against selectors.
         Some(text) => (vec![one_address(text)?], None),
-        None => (any_addresses(fields)?, inquiry(fields, &tenant)?),
+        None => (any_addresses(fields)?, inquiry(fields, identity::pod_of(&call.arguments))?),
     };
     // Where nobody is asked for them a pod has no labels of its namespace, as stock Calico has it.
     let namespace_labels = NamespaceLabels::Known(BTreeMap::new());
     let request = Assign {
         handle: Some(identity::container_handle(&netconf.name, call)?),
-        attributes: identity::calicos_attributes(&netconf.name, &node, call, now),
+        attributes: identity::calicos_attributes(&node, call, now),
         tenant: Some(tenant),
         host: node,
         families,
@@ -87,16 +87,16 @@ fn question(
 }
 
 /// Asks for the labels of the pod's namespace where `calico-ipam` would.
-fn inquiry(fields: &Fields, tenant: &Tenant) -> Result<Option<Inquiry>, CniError> {
-    match (tenant, fields.kubernetes()?) {
-        (Tenant::Namespace(_), Some(access)) if access.is_empty() => Err(CniError::new(
+fn inquiry(fields: &Fields, pod: Option<(&str, &str)>) -> Result<Option<Inquiry>, CniError> {
+    match (pod, fields.kubernetes()?) {
+        (Some(_), Some(access)) if access.is_empty() => Err(CniError::new(
             Code::Config,
             "policy.type is \"k8s\", but neither kubernetes.kubeconfig nor policy.k8s_api_root says where the API is",
         )),
-        (Tenant::Namespace(namespace), Some(access)) => {
+        (Some((namespace, _)), Some(access)) => {
             Inquiry::about_namespace(namespace, access).map(Some)
         }
-        (Tenant::Namespace(_) | Tenant::Network(_), _) => Ok(None),
+        (Some(_), None) | (None, _) => Ok(None),
     }
 }
 
@@ -119,8 +119,8 @@ fn one_address(text: &str) -> Result<FamilyRequest, CniError> {
 fn any_addresses(fields: &Fields) -> Result<Vec<FamilyRequest>, CniError> {
     let mut requests = Vec::new();
     for family in fields.calicos_families()? {
-        let configuration = fields.calicos_pools(family)?;
-        let levels = Levels { configuration, ..Levels::default() };
+        let handed_down = fields.calicos_pools(family)?;
+        let levels = Levels { handed_down, ..Levels::default() };
         requests.push(FamilyRequest { family, want: Want::Any(1), levels });
     }
     Ok(requests)

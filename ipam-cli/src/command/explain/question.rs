@@ -64,8 +64,8 @@ impl Question {
         Ok(Levels {
             pod: annotation(&self.pod, family, "pod")?,
             namespace: annotation(&self.namespace, family, "namespace")?,
-            arguments: None,
             configuration: self.conf.pools(family).cloned(),
+            ..Levels::default()
         })
     }
 

@@ -79,6 +79,7 @@ fn overruled(
     let by_default = by_default.and_then(|binding| binding.pools(family));
     [
         (Level::PodAnnotation, entries(&levels.pod)),
+        (Level::HandedDown, entries(&levels.handed_down)),
         (Level::NamespaceAnnotation, entries(&levels.namespace)),
         (Level::DefaultBinding, by_default.map(|names| names.join(", "))),
         (Level::Configuration, entries(&levels.configuration)),
@@ -108,6 +109,7 @@ fn kept_pool(pool: &str, level: Level, inventory: &Inventory) -> Step {
         Level::Automatic => "is enabled and automatic, and selects the workload",
         Level::RequiredBinding
         | Level::PodAnnotation
+        | Level::HandedDown
         | Level::NamespaceAnnotation
         | Level::DefaultBinding
         | Level::Arguments
