@@ -360,7 +360,7 @@ pub(crate) struct Explain {
     /// The node; without one, that of the network configuration, or this machine.
     #[arg(long, value_name = "NODE")]
     pub(crate) node: Option<String>,
-    /// An IPv4 address is wanted; without a choice, both families that have an enabled pool.
+    /// An IPv4 address is wanted; without a choice, that alone, unless the configuration or a list of IPv6 pools says more.
     #[arg(long)]
     pub(crate) ipv4: bool,
     /// An IPv6 address is wanted.
