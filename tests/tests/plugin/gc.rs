@@ -69,8 +69,7 @@ fn without_a_list_nothing_is_collected() {
     // Either key names what is valid; a runtime that sends both means both.
     let both = with(with(conf.clone(), VALID, json!([])), "cni.dev/attachments", known(&["c1"]));
     assert!(gc(&both).success);
-    for bad in
-        [json!({}), json!("c1"), json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}])]
+    for bad in [json!({}), json!("c1"), json!([{"ifname": "eth0"}]), json!([{"containerID": "c1"}])]
     {
         let answer = gc(&with(conf.clone(), VALID, bad.clone()));
         assert_eq!(answer.code(), Some(7), "{bad}");
