@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ipam_core::ip::Family;
-use ipam_core::pool::{PoolList, annotation_key};
+use ipam_core::pool::{PoolList, annotation_key, near_miss};
 use serde_json::Value;
 use tracing::warn;
 
 use crate::protocol::{CniError, Code, Netconf};
 use crate::settings::AddSettings;
-use crate::spelling::near_miss;
 
 /// The name under which a runtime passes the pod's annotations.
 const CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";

@@ -17,7 +17,6 @@ mod mode;
 mod protocol;
 mod refusal_code;
 mod settings;
-mod spelling;
 
 pub use command::{Answer, judge, run};
 pub use protocol::environment::command;

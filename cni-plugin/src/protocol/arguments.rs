@@ -1,9 +1,7 @@
 //! `CNI_ARGS`: pairs of names and values that a runtime passes along.
 
-use ipam_core::pool::is_resource_name;
+use ipam_core::pool::{is_resource_name, near_miss};
 use tracing::debug;
-
-use crate::spelling::near_miss;
 
 use super::CniError;
 use super::environment::invalid;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use ipam_core::pool::near_miss;
 use ipam_kube::{Access, SecretString};
 use serde_json::Value;
 
 use crate::protocol::{CniError, Object as Fields};
-use crate::spelling::near_miss;
 
 /// Reads where the API is from the field `kubernetes`.
 pub(super) fn access(field: Option<&Value>) -> Result<Option<Access>, CniError> {

@@ -1,8 +1,9 @@
 //! The names of the fields, and what is done about slips in them.
 
+use ipam_core::pool::near_miss;
+
 use crate::datastore::GUARDED_FIELDS;
 use crate::protocol::{CniError, Code, Object};
-use crate::spelling::near_miss;
 
 /// Fields that only the part `ipam` (or the file) may have: an upper plugin may use the same names for its own.
 const OWN_FIELDS: [&str; 18] = [

@@ -3,6 +3,7 @@
 mod annotation;
 mod choice;
 mod network;
+mod spelling;
 mod validate;
 
 pub use annotation::{AnnotationError, PoolList};
@@ -11,6 +12,7 @@ pub use choice::{
     distance, refuse_kept_back,
 };
 pub use network::{AddressRules, Gateway};
+pub use spelling::near_miss;
 pub use validate::{is_binding_name, is_resource_name, validate};
 
 use crate::ip::{Cidr, Family};

@@ -6,7 +6,9 @@ use ipam_core::inventory::Inventory;
 use ipam_core::ip::Family;
 use ipam_core::model::{Binding, HandleId};
 use ipam_core::plan::{Assign, FamilyRequest, NodeRule, PoolOrder, Replay, Rules, Want};
-use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Tenant, annotation_key};
+use ipam_core::pool::{
+    Levels, NamespaceLabels, PoolList, Tenant, annotation_key, is_resource_name, near_miss,
+};
 
 use crate::args;
 use crate::cause::{Cause, UsageError};
@@ -18,6 +20,8 @@ pub(super) struct Question {
     pub(super) conf: NetConf,
     /// The annotations that say nothing about pools.
     pub(super) unread: Vec<String>,
+    /// Why the plugin would refuse it, whatever its annotations name.
+    mistake: Option<String>,
     node: String,
     tenant: Option<Tenant>,
     handle: HandleId,
@@ -52,7 +56,8 @@ impl Question {
         let tenant = args.namespace.clone().map(Tenant::Namespace).or_else(network);
         let handle = HandleId::new("ringfence-explain")
             .map_err(|error| Cause::Bug { what: error.to_string() })?;
-        Ok(Self { conf, unread, node, tenant, handle, pod, namespace })
+        let mistake = impossible(args.namespace.as_deref()).or_else(|| misspelt(args));
+        Ok(Self { conf, unread, mistake, node, tenant, handle, pod, namespace })
     }
 
     /// Returns what each level says about a family.
@@ -61,6 +66,9 @@ impl Question {
     ///
     /// The sentence with which the plugin would refuse.
     pub(super) fn levels(&self, family: Family) -> Result<Levels, String> {
+        if let Some(mistake) = &self.mistake {
+            return Err(mistake.clone());
+        }
         Ok(Levels {
             pod: annotation(&self.pod, family, "pod")?,
             namespace: annotation(&self.namespace, family, "namespace")?,
@@ -107,6 +115,26 @@ pub(super) fn families(args: &args::Explain, conf: &NetConf) -> Vec<Family> {
         Family::V6 => conf.assigns(*family).unwrap_or(args.ipv6pools.is_some()),
     };
     Family::ALL.into_iter().filter(is_wanted).collect()
+}
+
+/// Says why there can be no such namespace.
+fn impossible(namespace: Option<&str>) -> Option<String> {
+    let namespace = namespace.filter(|name| name.contains('.') || !is_resource_name(name))?;
+    Some(format!(
+        "namespace {namespace:?} must consist of lower-case letters, digits and '-', and start and end with a letter or digit"
+    ))
+}
+
+/// Finds the first annotation that was probably meant to name pools.
+fn misspelt(args: &args::Explain) -> Option<String> {
+    let known = Family::ALL.map(annotation_key);
+    let of = |source: &'static str, pairs: &[(String, String)]| {
+        pairs.iter().find_map(|(name, _)| {
+            let right = near_miss(name, &known)?;
+            Some(format!("annotation {name:?} of the {source} is misspelt; write {right:?}"))
+        })
+    };
+    of("pod", &args.pod_annotation).or_else(|| of("namespace", &args.namespace_annotation))
 }
 
 /// Sorts annotations by the family whose pools they name.

@@ -77,6 +77,23 @@ fn mistakes_are_those_of_the_plugin_or_of_the_command_line() {
         "annotation cni.projectcalico.org/ipv4pools of the pod is not JSON; write [\"a\"]"
     );
     assert!(question.levels(Family::V6).is_ok());
+    for (words, mistake) in [
+        (
+            ["--pod-annotation", "cni.projectcalico.org/IPv4Pools=[]"],
+            "annotation \"cni.projectcalico.org/IPv4Pools\" of the pod is misspelt; write \"cni.projectcalico.org/ipv4pools\"",
+        ),
+        (
+            ["--namespace-annotation", "cni.projectcalico.org/ipv6pool=[]"],
+            "annotation \"cni.projectcalico.org/ipv6pool\" of the namespace is misspelt; write \"cni.projectcalico.org/ipv6pools\"",
+        ),
+        (
+            ["--namespace", "SHOP"],
+            "namespace \"SHOP\" must consist of lower-case letters, digits and '-', and start and end with a letter or digit",
+        ),
+    ] {
+        let question = self::question(&words, "");
+        assert_eq!(question.levels(Family::V4).unwrap_err(), mistake, "{words:?}");
+    }
     let both = ["--ipv4pools", "", "--pod-annotation", "cni.projectcalico.org/ipv4pools=[]"];
     let read = Question::read(&explain(&both), NetConf::default(), || Ok(String::new()));
     assert!(matches!(read, Err(Cause::Usage(UsageError::Twice { .. }))));

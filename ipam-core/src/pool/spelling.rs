@@ -3,7 +3,8 @@
 //! A misspelt name that is silently passed over would leave the choice of pools to the next level.
 
 /// Finds the known name that differs from a name in case, punctuation or a plural only; `None` where it is equal.
-pub(crate) fn near_miss<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+#[must_use]
+pub fn near_miss<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     if known.contains(&name) {
         return None;
     }
