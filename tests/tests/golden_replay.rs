@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipam_etcd::embedded::{Create, EmbeddedStore};
@@ -14,7 +15,11 @@ use ipam_etcd::etcd::EtcdStore;
 use ipam_etcd::settings::Endpoint;
 use ipam_etcd::{EtcdSettings, ModelStore, Store};
 use ipam_tests::etcd::{Shared, Version};
-use ipam_tests::replay::{Aspect, Mismatch, Put, Recording, ReplayError, Step, Summary, replay};
+use ipam_tests::replay::{
+    Aspect, Mismatch, Put, Recording, ReplayError, Step, Summary, in_value, raise_count,
+    raise_number, replay, swap_ordinals, unfinish,
+};
+use serde_json::{Value, json};
 
 /// A recording that must come out the same here: the steps before which time passed, which it does not tell, and how
 /// many of its steps succeed, fail and are taken over, so that a replay of nothing is no success.
@@ -37,12 +42,17 @@ const SCENARIOS: [Scenario; 12] = [
 const PAUSE_SECONDS: i64 = 3;
 
 impl Scenario {
-    fn check<S: Store>(&self, store: &S) {
-        let Self(name, pauses, [succeeded, failed, loaded]) = *self;
-        let mut recording = Recording::read(name).unwrap();
-        for step in pauses {
+    fn recording(&self) -> Recording {
+        let mut recording = Recording::read(self.0).unwrap();
+        for step in self.1 {
             recording.steps[*step].pause_seconds = PAUSE_SECONDS;
         }
+        recording
+    }
+
+    fn check<S: Store>(&self, store: &S) {
+        let Self(name, _, [succeeded, failed, loaded]) = *self;
+        let recording = self.recording();
         let summary = run(&recording, store).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(summary, Summary { succeeded, failed, loaded }, "{name}");
         assert_eq!(succeeded + failed + loaded, recording.steps.len(), "{name}");
@@ -161,4 +171,50 @@ fn an_altered_recording_does_not_replay() {
             );
         }
     }
+}
+
+/// Changes a step in which there is what is changed; says whether there was.
+type Change = (&'static str, fn(&mut Step) -> bool);
+
+const CHANGES: [Change; 6] = [
+    ("an ordinal", |step| in_value(&mut step.put, "/assignment/", swap_ordinals)),
+    ("a count", |step| in_value(&mut step.put, "/handle/", raise_count)),
+    ("a sequence number", |step| in_value(&mut step.put, "/assignment/", raise_number)),
+    ("a row's state", |step| in_value(&mut step.put, "/host/", unfinish)),
+    ("an exit", |step| {
+        step.exit = step.exit.map(|code| i32::from(code == 0));
+        step.exit.is_some()
+    }),
+    ("an error", |step| {
+        let Ok(mut error) = serde_json::from_str::<Value>(&step.stdout) else { return false };
+        let is_one = error["msg"].is_string();
+        error["msg"] = json!("something else");
+        step.stdout = error.to_string();
+        is_one
+    }),
+];
+
+/// Of each kind, the first that a call of the scenario has.
+#[test]
+fn each_scenario_shows_what_was_altered() {
+    let mut altered = BTreeMap::<&str, usize>::new();
+    for scenario in &SCENARIOS {
+        let recording = scenario.recording();
+        let is_compared = |title: &str| title.contains(" ADD ") || title.contains(" DEL ");
+        let calls =
+            || (0..recording.steps.len()).filter(|n| is_compared(&recording.steps[*n].title));
+        for (what, change) in CHANGES {
+            let changed = calls().find_map(|number| {
+                let mut changed = recording.clone();
+                change(&mut changed.steps[number]).then_some((number, changed))
+            });
+            let Some((number, changed)) = changed else { continue };
+            let found = difference(&changed);
+            assert_eq!(found.number, number, "{}: {what}: {found}", scenario.0);
+            *altered.entry(what).or_default() += 1;
+        }
+    }
+    assert_eq!(altered.len(), CHANGES.len(), "{altered:?}");
+    let everywhere = ["an ordinal", "a count", "an exit"].map(|what| altered[what]);
+    assert_eq!(everywhere, [SCENARIOS.len(); 3], "{altered:?}");
 }

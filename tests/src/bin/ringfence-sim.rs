@@ -55,7 +55,11 @@ fn parse(args: Vec<String>) -> Result<Task, String> {
             }
             "--seeds" => {
                 let (from, to) = value.split_once("..").ok_or("--seeds: give FROM..TO")?;
-                many = Some((number(from)?, number(to)?));
+                let (from, to) = (number(from)?, number(to)?);
+                if from > to {
+                    return Err(format!("--seeds: {from} is after {to}"));
+                }
+                many = Some((from, to));
             }
             _ => return Err(format!("{name} is not known")),
         }

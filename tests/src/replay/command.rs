@@ -42,6 +42,12 @@ pub fn command(arguments: &[String]) -> ExitCode {
                 println!(
                     "{file}: {same} the same, {intended} different on purpose, {loaded} taken over"
                 );
+                if same == 0 {
+                    eprintln!(
+                        "{file}: nothing in it was compared; it must hold calls of Calico's library with their args"
+                    );
+                    code = ExitCode::FAILURE;
+                }
                 if !missing.is_empty() {
                     eprintln!("{file}: cannot be replayed: {}", missing.join(", "));
                     code = ExitCode::FAILURE;

@@ -3,6 +3,7 @@
 //! A recording tells for each step what was called with which input, how it ended, and which keys it left behind. The
 //! steps of Calico's IPAM plugin are done again here, by the planner and the driver on a store of one's choice.
 
+mod alter;
 mod calico;
 mod command;
 mod compare;
@@ -13,6 +14,7 @@ mod plugin;
 mod recording;
 mod run;
 
+pub use alter::{in_value, raise_count, raise_number, swap_ordinals, unfinish};
 pub use calico::{BadInput, Call, printed};
 pub use command::command;
 pub use compare::{Aspect, Difference};

@@ -28,6 +28,7 @@ mod tally;
 mod world;
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
 pub use fault::{Fault, Faults};
 pub use log::Log;
@@ -115,8 +116,18 @@ pub fn narrate(options: &Options) -> Report {
 fn carry_out(options: &Options, log: Log) -> Report {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let (tally, log, violation) = runtime.expect("a runtime").block_on(run::run(options, log));
-    Report { tally, log, violation }
+    let runtime = runtime.expect("a runtime");
+    let run = AssertUnwindSafe(|| runtime.block_on(run::run(options, log)));
+    match panic::catch_unwind(run) {
+        Ok((tally, log, violation)) => Report { tally, log, violation },
+        // Its seed is told and its steps are made fewer, as those of any other fault.
+        Err(cause) => {
+            let text = cause.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or_default();
+            let violation = Some(Violation { what: vec![format!("the run panicked: {text}")] });
+            Report { tally: Tally::default(), log: Log::default(), violation }
+        }
+    }
 }
 
 /// Returns how to repeat a run that fails, as small as it can be made, and what happens in it.

@@ -14,7 +14,7 @@ const STACK_BYTES: usize = 16 << 20;
 ///
 /// # Panics
 ///
-/// If a run does.
+/// If no thread can be made.
 #[must_use]
 pub fn sweep(seeds: Range<u64>) -> (Tally, Vec<Options>) {
     let next = AtomicU64::new(seeds.start);

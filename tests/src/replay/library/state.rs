@@ -38,6 +38,23 @@ impl States {
         }
     }
 
+    /// Returns how much more each handle of the recorded store counts in a block than it holds there.
+    pub(super) fn phantoms(&self) -> Phantoms {
+        let held = held(&self.recorded);
+        let mut phantoms = Phantoms::new();
+        for (key, value) in &self.recorded {
+            let Ok(handle) = Handle::decode(key, value.as_bytes()) else { continue };
+            let Some(Named::Handle(id)) = key::parse(key) else { continue };
+            for (&cidr, &count) in handle.blocks() {
+                let real = held.get(&id).and_then(|held| held.get(&cidr)).copied().unwrap_or(0);
+                if count > real {
+                    phantoms.insert((key.clone(), cidr), count - real);
+                }
+            }
+        }
+        phantoms
+    }
+
     /// Says whether stock Calico keeps a handle that holds nothing.
     pub(super) fn is_phantom(&self, handle_key: &str) -> bool {
         self.recorded.contains_key(handle_key) && !self.expected().contains_key(handle_key)
@@ -119,6 +136,9 @@ impl States {
         ops
     }
 }
+
+/// What handles count beyond what they hold, by their keys and the blocks.
+pub(super) type Phantoms = BTreeMap<(Key, Cidr), u64>;
 
 /// Counts what the blocks hold for each handle.
 fn held(store: &BTreeMap<Key, String>) -> BTreeMap<String, BTreeMap<Cidr, u64>> {
