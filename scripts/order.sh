@@ -23,7 +23,7 @@ PLUGIN
 chmod +x "$work/ringfence-ipam"
 ln -s "$programs/ringfence-bare" "$programs/ringfence" "$work/"
 for part in process kubernetes embedded; do
-    PATH=$PATH:/usr/sbin RINGFENCE_BIN_DIR=$work "$programs/ringfence-bench" "$part"
+    RINGFENCE_BIN_DIR=$work "$programs/ringfence-bench" "$part"
 done
 
 # What most calls run comes first, so that a call without TLS has no function of TLS between its own.

@@ -41,7 +41,7 @@ pub(crate) fn node_name(fields: &Fields) -> Result<String, CniError> {
 }
 
 fn from_file(fields: &Fields) -> Result<Option<String>, CniError> {
-    let named = fields.shared_path("nodename_file")?;
+    let named = fields.stocks_path("nodename_file")?;
     let path = named.unwrap_or(Path::new(NODENAME_FILE));
     let bad = |why: &str| {
         CniError::new(Code::Node, format!("nodename_file {} {why}; set nodename", path.display()))

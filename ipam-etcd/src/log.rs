@@ -16,8 +16,9 @@ const OURS: [&str; 5] = ["ipam_core", "ipam_etcd", "ipam_kube", "ipam_cli", "cni
 
 /// A log of lines such as `2026-01-02T03:04:05.678901Z  INFO ADD done network="n" code=0`, to one writer after the other.
 ///
-/// A call of the plugin takes milliseconds, and what prepares for spans, colours and filters costs it a tenth of one. So
-/// this knows none of them: it writes events of this project, as the libraries below tell of every frame of a connection.
+/// A call of the plugin takes milliseconds, and what prepares for spans, colours and filters touches pages of memory that
+/// nothing else needs. So this knows none of them. It writes events of this project alone, as the libraries below tell of
+/// every frame of a connection.
 pub struct LineLog {
     level: LevelFilter,
     writers: Mutex<Vec<Box<dyn Write + Send>>>,

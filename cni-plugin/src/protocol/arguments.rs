@@ -1,6 +1,6 @@
 //! `CNI_ARGS`: pairs of names and values that a runtime passes along.
 
-use ipam_core::pool::{is_resource_name, near_miss};
+use ipam_core::pool::{NAMESPACE_RULE, is_namespace_name, near_miss};
 use tracing::debug;
 
 use super::CniError;
@@ -91,9 +91,8 @@ impl Arguments {
 
 /// Refuses a name that no namespace can have.
 pub(crate) fn judge_namespace(namespace: &str) -> Result<(), CniError> {
-    if namespace.contains('.') || !is_resource_name(namespace) {
-        let rule = "must consist of lower-case letters, digits and '-', and start and end with a letter or digit";
-        return Err(invalid(NAMESPACE, namespace, rule));
+    if !is_namespace_name(namespace) {
+        return Err(invalid(NAMESPACE, namespace, NAMESPACE_RULE));
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ impl Fields {
 
     /// Returns the lock of this node, and how long to wait for it.
     pub(crate) fn lock(&self) -> Result<(PathBuf, Duration), CniError> {
-        let path = self.shared_path("ipam_lock_file")?.unwrap_or(Path::new(LOCK_FILE));
+        let path = self.stocks_path("ipam_lock_file")?.unwrap_or(Path::new(LOCK_FILE));
         Ok((path.to_owned(), self.milliseconds("lock_wait_ms", WAIT_MS_DEFAULT)?))
     }
 
@@ -167,15 +167,21 @@ impl Fields {
         Ok(self.shared_path("cache_folder")?.unwrap_or(Path::new(CACHE_FOLDER)).to_owned())
     }
 
-    /// Reads a path. One that is relative would mean another place for each runtime that calls; where stock Calico has a
-    /// field of this name, it takes one.
-    pub(crate) fn shared_path(&self, name: &'static str) -> Result<Option<&Path>, CniError> {
-        let is_stocks = matches!(name, "ipam_lock_file" | "nodename_file");
+    /// Reads a path. One that is relative would mean another place for each runtime that calls.
+    fn shared_path(&self, name: &'static str) -> Result<Option<&Path>, CniError> {
         match self.shared_text(name)?.map(Path::new) {
-            Some(path) if path.is_relative() && !(is_stocks && self.mode() == Mode::Calico) => {
+            Some(path) if path.is_relative() => {
                 Err(CniError::field(name, "must be an absolute path"))
             }
             path => Ok(path),
+        }
+    }
+
+    /// Reads a path that stock Calico knows too, and takes from wherever it is called.
+    pub(crate) fn stocks_path(&self, name: &'static str) -> Result<Option<&Path>, CniError> {
+        match self.mode() {
+            Mode::Calico => Ok(self.shared_text(name)?.map(Path::new)),
+            Mode::Standalone => self.shared_path(name),
         }
     }
 

@@ -13,7 +13,9 @@ pub use choice::{
 };
 pub use network::{AddressRules, Gateway};
 pub use spelling::near_miss;
-pub use validate::{is_binding_name, is_resource_name, validate};
+pub use validate::{
+    NAMESPACE_RULE, is_binding_name, is_namespace_name, is_resource_name, validate,
+};
 
 use crate::ip::{Cidr, Family};
 use crate::model::IpPool;

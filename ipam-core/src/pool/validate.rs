@@ -56,6 +56,16 @@ pub fn is_resource_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX && name.split('.').all(is_label)
 }
 
+/// What a namespace's name must be, in words.
+pub const NAMESPACE_RULE: &str =
+    "must consist of lower-case letters, digits and '-', and start and end with a letter or digit";
+
+/// Says whether text may name a namespace: as a resource, but without dots.
+#[must_use]
+pub fn is_namespace_name(name: &str) -> bool {
+    !name.contains('.') && is_resource_name(name)
+}
+
 fn check_name(name: &str) -> Result<(), PoolFault> {
     if is_resource_name(name) { Ok(()) } else { Err(PoolFault::Name { name: name.to_owned() }) }
 }

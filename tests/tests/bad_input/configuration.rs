@@ -73,10 +73,7 @@ pub(crate) const ROWS: &[Row] = &[
         each(world, "ipam_lock_file", &[json!("lock")])
     }),
     Row::new("nodename-file-relative", 7, "nodename_file must be an absolute path", |world| {
-        [json!({"nodename": null, "nodename_file": "name"})]
-            .iter()
-            .map(|fields| add(&conf(world, fields)))
-            .collect()
+        vec![add(&conf(world, &json!({"nodename": null, "nodename_file": "name"})))]
     }),
     Row::new("gateway-unreadable", 7, "gateway must be", |world| {
         let two_of_a_family = json!(["10.1.0.1", "10.1.0.2"]);

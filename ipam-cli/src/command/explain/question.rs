@@ -7,7 +7,8 @@ use ipam_core::ip::Family;
 use ipam_core::model::{Binding, HandleId};
 use ipam_core::plan::{Assign, FamilyRequest, NodeRule, PoolOrder, Replay, Rules, Want};
 use ipam_core::pool::{
-    Levels, NamespaceLabels, PoolList, Tenant, annotation_key, is_resource_name, near_miss,
+    Levels, NAMESPACE_RULE, NamespaceLabels, PoolList, Tenant, annotation_key, is_namespace_name,
+    near_miss,
 };
 
 use crate::args;
@@ -119,10 +120,8 @@ pub(super) fn families(args: &args::Explain, conf: &NetConf) -> Vec<Family> {
 
 /// Says why there can be no such namespace.
 fn impossible(namespace: Option<&str>) -> Option<String> {
-    let namespace = namespace.filter(|name| name.contains('.') || !is_resource_name(name))?;
-    Some(format!(
-        "namespace {namespace:?} must consist of lower-case letters, digits and '-', and start and end with a letter or digit"
-    ))
+    let namespace = namespace.filter(|name| !is_namespace_name(name))?;
+    Some(format!("namespace {namespace:?} {NAMESPACE_RULE}"))
 }
 
 /// Finds the first annotation that was probably meant to name pools.
