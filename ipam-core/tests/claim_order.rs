@@ -1,5 +1,7 @@
 //! Compares the order of blocks with what the original allocator was recorded to claim.
 
+use std::collections::BTreeSet;
+
 use ipam_core::ip::{BlockOrder, Cidr, seed_of};
 use serde::Deserialize;
 
@@ -34,5 +36,29 @@ fn a_host_claims_blocks_in_the_recorded_order() {
             .map(|index| cidr.block_at(block_size, index).unwrap().to_string())
             .collect();
         assert_eq!(walked, claimed, "{host} in {pool} with /{block_size} blocks");
+    }
+}
+
+#[test]
+fn a_walk_meets_each_block_of_a_pool_once() {
+    for (pool, block_size) in [
+        ("10.0.0.0/20", 20),
+        ("10.0.0.0/20", 26),
+        ("10.0.0.0/20", 32),
+        ("192.168.7.0/24", 29),
+        ("fd00::/112", 116),
+        ("fd00::/112", 122),
+        ("fd00::/120", 128),
+    ] {
+        let cidr = Cidr::parse(pool).unwrap();
+        let order = BlockOrder::new(seed_of("node1"), cidr.block_count(block_size));
+        let blocks: Vec<Cidr> =
+            order.map(|index| cidr.block_at(block_size, index).unwrap()).collect();
+        let different: BTreeSet<&Cidr> = blocks.iter().collect();
+        let count = 1 << (block_size - cidr.prefix());
+        assert_eq!((blocks.len(), different.len()), (count, count), "{pool} in /{block_size}");
+        let is_inside =
+            |block: &Cidr| block.prefix() == block_size && cidr.contains(block.first_address());
+        assert!(blocks.iter().all(is_inside), "{pool} in /{block_size}");
     }
 }

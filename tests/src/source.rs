@@ -59,8 +59,13 @@ impl NamedTest {
         let Some((before, _)) = text.split_once(&format!("fn {name}(")) else {
             return Some(format!("{file} has no {name}"));
         };
-        let is_test = before.lines().rev().take(4).any(|line| line.contains("test]"));
-        (!is_test).then(|| format!("{name} of {file} is no test"))
+        let lines = before.lines().rev().map(str::trim);
+        let above = lines.skip_while(|line| matches!(*line, "" | "async" | "pub"));
+        let above: Vec<&str> =
+            above.take_while(|line| line.starts_with("#[") || line.starts_with("//")).collect();
+        let has = |attribute: &str| above.iter().any(|line| line.contains(attribute));
+        let runs = (has("test]") || has("::test(")) && !has("ignore");
+        (!runs).then(|| format!("{name} of {file} is no test that runs"))
     }
 }
 

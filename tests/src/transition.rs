@@ -102,7 +102,8 @@ impl Numbers {
     }
 }
 
-/// Returns which addresses left their cooldown too early, or never entered it, by a clock and a cooldown.
+/// Returns which addresses left their cooldown too early, or never entered it, by a clock and a cooldown. Those of virtual owners
+/// need not enter it.
 #[must_use]
 pub fn hurried(
     old: Option<&Block>,
@@ -112,11 +113,13 @@ pub fn hurried(
 ) -> Vec<String> {
     let Some(old) = old else { return Vec::new() };
     let released_at = |block: &Block, at: Ordinal| block.record_of(at)?.released_at;
+    let owner = old.affinity.as_deref().and_then(Owner::parse);
+    let is_virtual = matches!(owner, Some(Owner::Virtual(_)));
     let mut hurried = Vec::new();
     for (at, record) in old.taken() {
         let Some(since) = record.released_at else {
             let is_taken = new.is_some_and(|new| new.record_of(at).is_some());
-            if cooldown_seconds > 0 && !is_taken {
+            if cooldown_seconds > 0 && !is_taken && !is_virtual {
                 hurried.push(format!("ordinal {at} is free at once"));
             }
             continue;

@@ -16,12 +16,18 @@ use ipam_core::collector::{
     Abandoned, Cluster, GoneNode, Grace, Memory, ObjectName, Pass, Pod, collect,
 };
 use ipam_core::ip::Cidr;
-use ipam_core::kv::Key;
+use ipam_core::kv::{Key, Op, Txn};
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{Block, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{ReadAll, ReleaseClaims, Request, Snapshot};
-use ipam_etcd::{ModelStore, drive};
+use ipam_etcd::embedded::{Create, EmbeddedStore};
+use ipam_etcd::etcd::EtcdStore;
+use ipam_etcd::settings::Endpoint;
+use ipam_etcd::{EtcdSettings, ModelStore, Store, drive};
+use ipam_tests::etcd::{Shared, Version};
+use ipam_tests::replay::{raise_count, swap_ordinals, unfinish};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// After every sequence number of the recording.
@@ -64,8 +70,9 @@ fn cluster(objects: &Value) -> Cluster {
 }
 
 /// A store that holds what was recorded, and a collector that looks at it.
-struct World {
-    store: ModelStore,
+struct World<S> {
+    store: S,
+    runtime: Runtime,
     memory: Memory,
     now: Timestamp,
     collected: Collected,
@@ -80,22 +87,26 @@ struct Collected {
     claims: BTreeSet<Key>,
 }
 
-impl World {
-    fn load(keys: &Value) -> Self {
-        let store = ModelStore::default();
-        store.with(|model| {
-            for kv in keys.as_array().unwrap() {
-                let text = |member: &str| kv[member].as_str().unwrap().to_owned();
-                model.put(text("key"), text("value"));
-            }
-        });
-        let now = Timestamp::from_seconds(START);
-        Self { store, memory: Memory::default(), now, collected: Collected::default() }
+impl<S: Store> World<S> {
+    /// Puts what was recorded into an empty store.
+    fn load(store: S, keys: &Value) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (memory, now) = (Memory::default(), Timestamp::from_seconds(START));
+        let here = Self { store, runtime, memory, now, collected: Collected::default() };
+        for kv in keys.as_array().unwrap() {
+            let text = |member: &str| kv[member].as_str().unwrap().to_owned();
+            here.write(Op::Put { key: text("key"), value: text("value").into_bytes() });
+        }
+        here
     }
 
     fn call<R: Request>(&self, request: &R) -> R::Reply {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(drive(&self.store, request, self.now, DEADLINE)).unwrap().reply
+        self.runtime.block_on(drive(&self.store, request, self.now, DEADLINE)).unwrap().reply
+    }
+
+    fn write(&self, op: Op) {
+        let txn = Txn { then: vec![op], ..Txn::default() };
+        self.runtime.block_on(self.store.txn(&txn, DEADLINE)).unwrap();
     }
 
     /// Looks once and does what comes of it; the clock goes past the grace.
@@ -116,8 +127,7 @@ impl World {
             assert!(!self.call(&request).is_partial);
         }
         for gone in &pass.nodes {
-            let key = key::resource(ResourceKind::Node, &gone.node);
-            self.store.with(|model| model.delete(&key));
+            self.write(Op::Delete { key: key::resource(ResourceKind::Node, &gone.node) });
         }
         self.memory = pass.memory;
         self.now = self.now.plus_seconds(GRACE_SECONDS + 1);
@@ -216,8 +226,8 @@ fn comparable(keys: &BTreeMap<Key, String>) -> BTreeMap<Key, Value> {
     .collect()
 }
 
-fn replay(world: &Value) -> World {
-    let mut here = World::load(&world["before"]);
+fn replay<S: Store>(store: S, world: &Value) -> World<S> {
+    let mut here = World::load(store, &world["before"]);
     let (before, after) = (cluster(&world["kubernetes"]), cluster(&world["kubernetesAfter"]));
     here.pass(&before);
     for _ in 1..PASSES {
@@ -230,29 +240,76 @@ fn replay(world: &Value) -> World {
 fn exactly_what_stock_calico_collects_is_named() {
     let mut counts = Vec::new();
     for world in worlds() {
-        let (theirs, ours) = (gone(&world), replay(&world).collected);
+        let (theirs, ours) = (gone(&world), replay(ModelStore::default(), &world).collected);
         assert_eq!(ours, theirs, "{}", world["world"]);
         counts.push((ours.addresses.len(), ours.claims.len()));
     }
     assert_eq!(counts, [(5, 0), (2, 1), (8, 5), (3, 1)]);
 }
 
+/// Replays a world on an empty store: what it leaves must be what stock Calico left, and sound.
+fn judge<S: Store>(store: S, world: &Value) {
+    let here = replay(store, world);
+    assert_eq!(here.collected, gone(world), "{}", world["world"]);
+    let left = recorded(&world["after"]);
+    assert_eq!(comparable(&here.keys()), comparable(&left), "{}", world["world"]);
+    let findings = check(&here.call(&ReadAll), here.now);
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
 #[test]
 fn the_same_is_left_when_it_is_done() {
     for world in worlds() {
-        let here = replay(&world);
-        let left = recorded(&world["after"]);
-        assert_eq!(comparable(&here.keys()), comparable(&left), "{}", world["world"]);
-        let findings = check(&here.call(&ReadAll), here.now);
-        assert!(findings.is_empty(), "{findings:?}");
+        judge(ModelStore::default(), &world);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        judge(EmbeddedStore::open(&path, Create::IfMissing, DEADLINE).unwrap(), &world);
     }
+}
+
+#[test]
+fn the_same_is_left_on_real_etcd() {
+    for version in Version::here() {
+        for world in worlds() {
+            let server = Shared::take(version);
+            let endpoints = vec![Endpoint { url: server.endpoint() }];
+            let settings = EtcdSettings { endpoints, tls: None, login: None };
+            judge(EtcdStore::new(settings, None), &world);
+        }
+    }
+}
+
+/// Of each kind, the first that a world has: what it left is not what is left here.
+#[test]
+fn altered_worlds_differ() {
+    let changes: [(&str, fn(&mut Value) -> bool); 3] =
+        [("/assignment/", swap_ordinals), ("/handle/", raise_count), ("/host/", unfinish)];
+    let mut altered = BTreeMap::<&str, usize>::new();
+    for world in worlds() {
+        let left = comparable(&replay(ModelStore::default(), &world).keys());
+        for (key, change) in changes {
+            let mut after = recorded(&world["after"]);
+            let changed =
+                after.iter_mut().filter(|(here, _)| here.contains(key)).any(|(_, text)| {
+                    let mut value: Value = serde_json::from_str(text).unwrap();
+                    let is_changed = change(&mut value);
+                    *text = value.to_string();
+                    is_changed
+                });
+            if changed {
+                assert_ne!(left, comparable(&after), "{}: {key}", world["world"]);
+                *altered.entry(key).or_default() += 1;
+            }
+        }
+    }
+    assert!(changes.iter().all(|(key, _)| altered.get(key) >= Some(&3)), "{altered:?}");
 }
 
 /// Within the grace, what is on living nodes stays as it is.
 #[test]
 fn nothing_is_collected_at_first_sight_on_a_living_node() {
     for (world, expected) in worlds().iter().zip([0, 1, 0, 0]) {
-        let mut here = World::load(&world["before"]);
+        let mut here = World::load(ModelStore::default(), &world["before"]);
         here.pass(&cluster(&world["kubernetes"]));
         assert_eq!(here.collected.addresses.len(), expected, "{}", world["world"]);
     }

@@ -98,7 +98,7 @@ fn every_recording_replays_on_real_etcd() {
 /// Changes one step; says whether it holds what is changed.
 type Alteration = (&'static str, fn(&mut LibraryStep) -> bool);
 
-const ALTERATIONS: [Alteration; 6] = [
+const ALTERATIONS: [Alteration; 8] = [
     ("an ordinal", |step| in_value(&mut step.step.put, "/block/", swap_ordinals)),
     ("a count", |step| fulfilled(step) && in_value(&mut step.step.put, "/handle/", lower_count)),
     // Where stock Calico was asked for any addresses it counts what it was asked for.
@@ -107,6 +107,11 @@ const ALTERATIONS: [Alteration; 6] = [
     }),
     ("a sequence number", |step| in_value(&mut step.step.put, "/assignment/", raise_number)),
     ("a row's state", |step| in_value(&mut step.step.put, "/host/", unfinish)),
+    ("a deleted key", |step| step.step.deleted.pop().is_some()),
+    ("released addresses", |step| {
+        let released = step.result["released"].as_array_mut();
+        released.is_some_and(|released| released.drain(..).count() > 0)
+    }),
     ("an error", |step| {
         let has_one = step.result["error"].is_string() && step.step.title != "IPsByHandle";
         if has_one {

@@ -8,17 +8,22 @@ use ipam_tests::sim::{Fault, explain, sweep};
 /// How many seeds run if `RINGFENCE_SIM_SEEDS` does not say otherwise.
 const SEEDS: u64 = 2_000;
 
-const REQUESTS: [&str; 25] = [
+const REQUESTS: [&str; 30] = [
     "add",
     "add an address",
     "add several",
     "apply",
+    "ask for owners",
     "bind",
     "check",
     "claim",
+    "claim for nobody",
+    "collect cold",
+    "collect leftovers",
     "configure",
     "del",
     "delete a pool",
+    "ensure blocks",
     "look",
     "mend",
     "promote",

@@ -14,16 +14,19 @@ impl Block {
     #[must_use]
     pub fn collected(mut self, now: Timestamp, cooldown_seconds: i64) -> Self {
         let cold: Vec<Ordinal> = self.cold(now, cooldown_seconds).collect();
-        for ordinal in cold {
-            if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
-                *allocation = None;
-            }
-            self.unallocated.push(ordinal);
-            if let Some(numbers) = &mut self.sequence_number_for_allocation {
-                numbers.remove(&ordinal);
-            }
-        }
+        cold.into_iter().for_each(|ordinal| self.set_free(ordinal));
         self.without_unused_records()
+    }
+
+    /// Puts an ordinal at the end of the queue; its record stays.
+    pub(super) fn set_free(&mut self, ordinal: Ordinal) {
+        if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
+            *allocation = None;
+        }
+        self.unallocated.push(ordinal);
+        if let Some(numbers) = &mut self.sequence_number_for_allocation {
+            numbers.remove(&ordinal);
+        }
     }
 
     /// Says whether the cooldown of any ordinal has passed, so that [`Block::collected`] would free it.

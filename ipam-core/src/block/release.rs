@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ip::Ordinal;
-use crate::model::{Attributes, Block, Record, Timestamp};
+use crate::model::{Attributes, Block, Owner, Record, Timestamp};
 
 /// Which of a block's addresses to release, and under which conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,6 +139,8 @@ impl Block {
         Ok(true)
     }
 
+    /// Addresses of a virtual owner are free at once: Calico's controller of load balancers ends on one in cooldown, which has no
+    /// handle.
     fn free(mut self, ordinals: Vec<Ordinal>, now: Timestamp, cooldown_seconds: i64) -> Freed {
         let mut by_handle = BTreeMap::new();
         for ordinal in &ordinals {
@@ -148,17 +150,30 @@ impl Block {
                 *by_handle.entry(handle).or_insert(0) += 1;
             }
         }
-        let records = self.attributes.get_or_insert_default();
-        records.push(Attributes::cooling(now).into());
-        let cooling = records.len() - 1;
-        for ordinal in &ordinals {
-            if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
-                *allocation = Some(cooling);
-            }
+        if self.has_virtual_owner() {
+            ordinals.iter().for_each(|ordinal| self.set_free(*ordinal));
+        } else {
+            self.cool_down(&ordinals, now);
         }
         let mut block = self.collected(now, cooldown_seconds);
         block.sequence_number = block.sequence_number.saturating_add(1);
         Freed { block, ordinals, by_handle }
+    }
+
+    fn has_virtual_owner(&self) -> bool {
+        let owner = self.affinity.as_deref().and_then(Owner::parse);
+        matches!(owner, Some(Owner::Virtual(_)))
+    }
+
+    fn cool_down(&mut self, ordinals: &[Ordinal], now: Timestamp) {
+        let records = self.attributes.get_or_insert_default();
+        records.push(Attributes::cooling(now).into());
+        let cooling = records.len() - 1;
+        for ordinal in ordinals {
+            if let Some(allocation) = self.allocations.get_mut(ordinal.index()) {
+                *allocation = Some(cooling);
+            }
+        }
     }
 }
 
@@ -167,7 +182,6 @@ mod tests {
     use super::*;
     use crate::block;
     use crate::ip::Cidr;
-    use crate::model::Owner;
 
     const START: Timestamp = Timestamp::EPOCH;
 
@@ -215,6 +229,17 @@ mod tests {
             [0, 1],
             "a negative cooldown frees at once"
         );
+    }
+
+    #[test]
+    fn an_address_of_a_virtual_owner_is_free_at_once() {
+        let owner = Owner::Virtual("load-balancer".to_owned());
+        let mut block = full();
+        block.affinity = Some(owner.to_string());
+        let freed = block.release_handle("a", |_| true, None, at(5), 30).unwrap();
+        assert_eq!(queue(&freed.block), [0, 1]);
+        assert_eq!((freed.ordinals.len(), freed.by_handle["a"]), (2, 2));
+        assert!(freed.block.taken().all(|(_, record)| record.handle().is_some()));
     }
 
     #[test]

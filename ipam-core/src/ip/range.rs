@@ -180,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn what_repeats_or_lies_inside_counts_once() {
+        let once = ["10.0.0.0/24", "10.0.2.0/24", "2001:db8::/64"];
+        let nested = ["10.0.0.64/26", "10.0.0.0/24", "10.0.0.7/32", "2001:db8::8/125"];
+        let all: Vec<&str> = nested.into_iter().chain(once).chain(once).collect();
+        assert_eq!(texts(&set(&all)), once);
+        assert_eq!(texts(&set(&once)), once);
+        assert!(texts(&set(&[])).is_empty());
+    }
+
+    #[test]
     fn what_is_taken_out_leaves_the_fewest_networks() {
         let mut pool = set(&["10.20.0.0/24", "2001:db8:20::/120"]);
         for carved in ["10.20.0.0/29", "10.20.0.250/32", "2001:db8:20::/125"] {

@@ -395,6 +395,7 @@ mod tests {
         for (what, text) in [
             ("short", USED.replace("[0,1,2,null,null,null,null,null]", "[0,1,2,null]")),
             ("dangling", USED.replace("[0,1,2,", "[0,1,3,")),
+            ("a record before the first", USED.replace("[0,1,2,", "[0,-1,2,")),
             ("taken and free", USED.replace("[3,4,5,6,7]", "[2,3,4,5,6,7]")),
             ("free twice", USED.replace("[3,4,5,6,7]", "[3,3,4,5,6,7]")),
             ("neither", USED.replace("[3,4,5,6,7]", "[3,4,5,6]")),

@@ -186,7 +186,8 @@ impl Site {
     }
 }
 
-/// Leaves what races of a stock node with itself leave: a claim on no block or on another's, or a block without its claim.
+/// Leaves what races of a stock node with itself leave: a claim on no block or on another's, or a block without its claim; or
+/// what one leaves that dies while it gives a block up: a claim that is marked.
 fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     let hosts: Vec<&String> = world.stock_hosts.iter().collect();
     if hosts.is_empty() {
@@ -201,6 +202,10 @@ fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     let stored = world.get(&key).map(|kv| kv.mod_revision);
     let then = match stored {
         None => Op::Put { key: key.clone(), value },
+        Some(_) if number.is_multiple_of(3) => {
+            let value = Affinity::in_state(AffinityState::PendingDeletion).encode();
+            Op::Put { key: key.clone(), value }
+        }
         Some(_) => Op::Delete { key: key.clone() },
     };
     let mod_revision = stored.unwrap_or(Revision::ABSENT);

@@ -23,6 +23,11 @@ pub(super) fn forbidden(
     if pool["spec"]["disabled"] == true {
         return Some(format!("{name} is disabled"));
     }
+    let uses = pool["spec"]["allowedUses"].as_array().cloned().unwrap_or_default();
+    let wanted = if pod.is_service { "LoadBalancer" } else { "Workload" };
+    if !uses.iter().any(|used| used == wanted) {
+        return Some(format!("{name} is for {uses:?}, not for {wanted}"));
+    }
     if let Some(network) = stored.reservations().find(|network| network.contains(ip)) {
         return Some(format!("it is reserved by {network}"));
     }

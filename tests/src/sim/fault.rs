@@ -56,7 +56,7 @@ pub enum Fault {
     Bound,
     /// The allocator is configured anew.
     Configured,
-    /// A stock node leaves a claim behind as its races with itself do: on no block, on another's, or none on its own.
+    /// A stock node leaves a claim behind as its races with itself do: on no block, on another's, none on its own, or marked.
     Damaged,
 }
 

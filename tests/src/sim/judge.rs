@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipam_core::block::Role;
 use ipam_core::check::{Finding, Rule, check};
 use ipam_core::ip::Cidr;
-use ipam_core::kv::{Kv, Op, Txn};
+use ipam_core::kv::Kv;
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{Block, Owner, Timestamp};
 use ipam_core::plan::Snapshot;
@@ -25,10 +25,8 @@ pub(super) struct Author<'a> {
     pub(super) handle: Option<&'a str>,
     /// Whether it is an ADD of ours, for which addresses are held against what the pod may have.
     pub(super) adds_for: Option<&'a Pod>,
-    /// Whether it was believed lost: it may do again what it did, and was undone since.
-    pub(super) is_late: bool,
-    /// The time at which it began, by which blocks that it makes count.
-    pub(super) began: Timestamp,
+    /// The earliest time that its clock has shown it, by which blocks that it makes may count.
+    pub(super) earliest: Timestamp,
     /// The latest time that its clock has shown it.
     pub(super) latest: Timestamp,
     /// The shortest cooldown that it may have read.
@@ -39,8 +37,6 @@ pub(super) struct Author<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     numbers: Numbers,
-    /// Whether clocks disagree, so that a block may count from less than in an earlier life.
-    clocks_disagree: bool,
 }
 
 /// A change of the store, before it was made and after.
@@ -49,13 +45,20 @@ pub(super) struct Change {
     pub(super) moment_before: Moment,
     pub(super) moment_after: Moment,
     after: Snapshot,
-    written: Vec<Cidr>,
+    written: BTreeSet<Cidr>,
 }
 
 impl Change {
-    pub(super) fn new(txn: &Txn, before: Snapshot, after: Snapshot) -> Self {
-        let keys: Vec<&str> = txn.then.iter().filter_map(Op::written_key).collect();
-        let written: Vec<Cidr> = keys.iter().copied().filter_map(transition::block_of).collect();
+    /// Finds the blocks that differ.
+    pub(super) fn between(before: Snapshot, after: Snapshot) -> Self {
+        let all = before.kvs.iter().chain(&after.kvs);
+        let is_in = |kv: &Kv, snapshot: &Snapshot| {
+            let at = snapshot.kvs.binary_search_by(|other| other.key.cmp(&kv.key));
+            at.is_ok_and(|at| snapshot.kvs[at] == *kv)
+        };
+        let changed = all.filter(|kv| !is_in(kv, &before) || !is_in(kv, &after));
+        let written: BTreeSet<Cidr> =
+            changed.filter_map(|kv| transition::block_of(&kv.key)).collect();
         let matters = |kv: &&Kv| match key::parse(&kv.key) {
             Some(Named::Block(cidr) | Named::Affinity(_, cidr)) => written.contains(&cidr),
             _ => false,
@@ -67,11 +70,6 @@ impl Change {
 }
 
 impl Judge {
-    /// Takes into account that a clock was set.
-    pub(super) fn note_clock(&mut self) {
-        self.clocks_disagree = true;
-    }
-
     /// Returns what is wrong with a change.
     pub(super) fn judge(
         &mut self,
@@ -91,9 +89,9 @@ impl Judge {
             if author.by == By::Ours {
                 here.extend(transition::claim_changes(cidr, before, after));
             }
-            // Whoever began before an earlier life ended counts from an earlier time, as if its clock had been set back.
-            let is_behind = self.numbers.last(cidr) >= Some(author.began.sequence_base());
-            if (self.clocks_disagree || author.is_late || is_behind) && old.is_none() {
+            // Whose clock shows a time before the end of an earlier life counts from that time.
+            let is_behind = self.numbers.last(cidr) >= Some(author.earliest.sequence_base());
+            if is_behind && old.is_none() {
                 self.numbers.forget(cidr);
             }
             here.extend(self.numbers.note(cidr, before, after));
@@ -174,6 +172,8 @@ fn is_tolerated(finding: &Finding, world: &World) -> bool {
         // It announces, and marks, any node's claims; and it lets blocks go one key at a time. A second confirmed claim is
         // reported at either of the two, and the wrong one is one without its block too.
         (Rule::Unconfirmed | Rule::EmptyUnowned | Rule::X2, _) => has_stock,
+        // It lets addresses of virtual owners cool down, without a handle.
+        (Rule::K9, _) => has_stock,
         // It confirms a claim without looking whether the block is still there.
         (Rule::X1, Some(Named::Affinity(owner, _))) => is_stock(&owner, world),
         (Rule::X3, Some(Named::Block(cidr))) => {

@@ -12,6 +12,9 @@ pub(super) const NAMESPACES: [&str; 3] = ["shop", "fin", "lab"];
 /// The labels that nodes have and pools select.
 pub(super) const ZONES: [&str; 2] = ["east", "west"];
 
+/// The pool of services, by number.
+pub(super) const SERVICES: usize = 5;
+
 /// Which software a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Software {
@@ -31,6 +34,8 @@ pub(super) struct PoolPlan {
     pub(super) zone: Option<&'static str>,
     pub(super) is_exclusive: bool,
     pub(super) is_manual: bool,
+    /// Whether its addresses are for services, and not for pods.
+    pub(super) is_for_services: bool,
 }
 
 /// What a run begins with.
@@ -58,6 +63,7 @@ impl Layout {
             zone: None,
             is_exclusive: false,
             is_manual: false,
+            is_for_services: false,
         };
         let (block, block6) = if short { (30, 126) } else { (29, 125) };
         let pools = vec![
@@ -66,6 +72,7 @@ impl Layout {
             PoolPlan { is_exclusive: true, ..pool("vault", "10.0.2.0/28", block) },
             PoolPlan { is_manual: true, ..pool("asked", "10.0.3.0/28", 30) },
             pool("six", "fd00::/123", block6),
+            PoolPlan { is_manual: true, is_for_services: true, ..pool("front", "10.0.4.0/28", 30) },
         ];
         Self { nodes, pools }
     }
@@ -109,6 +116,9 @@ impl PoolPlan {
         });
         if self.is_manual {
             spec["assignmentMode"] = Value::from("Manual");
+        }
+        if self.is_for_services {
+            spec["allowedUses"] = json!(["LoadBalancer"]);
         }
         serde_json::from_value(spec).expect("a pool's spec")
     }

@@ -13,6 +13,7 @@
 
 mod admin;
 mod allowed;
+mod answer;
 mod fault;
 mod judge;
 mod layout;

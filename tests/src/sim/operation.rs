@@ -4,7 +4,7 @@ use fastrand::Rng;
 use ipam_core::ip::Family;
 
 use super::fault::{Fault, Faults};
-use super::layout::{Layout, NAMESPACES};
+use super::layout::{Layout, NAMESPACES, SERVICES};
 
 /// How soon what happens at once follows.
 const AT_ONCE_NANOS: std::ops::Range<i64> = 0..3_000_000;
@@ -33,6 +33,8 @@ pub(super) struct Pod {
     pub(super) pools: Option<Vec<usize>>,
     /// Whether the node that runs it is asked as stock Calico asks.
     pub(super) as_calico: bool,
+    /// Whether it is no pod, but a service with addresses of its own.
+    pub(super) is_service: bool,
 }
 
 /// One thing that somebody does.
@@ -48,6 +50,8 @@ pub(super) enum Operation {
     Check(usize),
     /// What a pod holds is looked up.
     Look(usize),
+    /// Who holds an address of a pod is looked up.
+    AskOwners(usize),
     /// An owner of an address of a pod changes; the number decides which and how.
     SetOwners(usize, u64),
     /// The pod that a virtual machine has moved to becomes the owner of its addresses.
@@ -62,6 +66,14 @@ pub(super) enum Operation {
     ReleaseBlock(usize, By, u64),
     /// A node's claims are given up.
     ReleaseClaims(usize, By, bool),
+    /// A node makes sure that it has a block of each family.
+    EnsureBlocks(usize),
+    /// A virtual owner claims a block, a number that leads to one.
+    ClaimForNobody(u64),
+    /// Addresses of a block that have cooled down are freed; a number that leads to one.
+    CollectCold(u64),
+    /// A node's runtime tells which pods it knows, and what others hold there is released.
+    CollectLeftovers(usize),
     /// Everything is read.
     ReadAll,
     /// Something goes wrong that an administrator brings about; the number decides the details.
@@ -132,26 +144,40 @@ impl Plot {
                     _ => Operation::Add(pod, by),
                 }
             }
-            (42..50, Some(pod)) => Operation::Add(pod, self.by(rng, layout, pod)),
-            (50..53, Some(pod)) => Operation::Check(pod),
-            (53..55, Some(pod)) => Operation::SetOwners(pod, rng.u64(..)),
-            (55..57, Some(pod)) => Operation::Look(pod),
-            (57..86, Some(pod)) => {
+            (42..49, Some(pod)) => Operation::Add(pod, self.by(rng, layout, pod)),
+            (49..52, Some(pod)) => Operation::Check(pod),
+            (52..54, Some(pod)) => Operation::SetOwners(pod, rng.u64(..)),
+            (54..56, Some(pod)) => Operation::Look(pod),
+            (56..57, Some(pod)) => Operation::AskOwners(pod),
+            (57..83, Some(pod)) => {
                 if rng.u8(..10) > 0 {
                     living.retain(|other| *other != pod);
                 }
                 Operation::Del(pod, self.by(rng, layout, pod))
             }
-            (86..89, Some(pod)) => Operation::ReleaseAddresses(pod, self.by(rng, layout, pod)),
-            (89..92, _) => Operation::ClaimBlock(node, layout.by(rng, node), rng.u64(..)),
-            (92..96, _) => Operation::ReleaseClaims(node, layout.by(rng, node), rng.u8(..10) > 2),
-            (96..98, _) => Operation::Mend,
-            (98.., _) => Operation::ReadAll,
+            (83..86, Some(pod)) => Operation::ReleaseAddresses(pod, self.by(rng, layout, pod)),
+            (86..89, _) => Operation::ClaimBlock(node, layout.by(rng, node), rng.u64(..)),
+            (89..92, _) => Operation::ReleaseClaims(node, layout.by(rng, node), rng.u8(..10) > 2),
+            (92..94, _) => Operation::EnsureBlocks(node),
+            (94, _) => Operation::ClaimForNobody(rng.u64(..)),
+            (95, _) => Operation::CollectCold(rng.u64(..)),
+            (96, _) => Operation::CollectLeftovers(node),
+            (97..99, _) => Operation::Mend,
+            (99.., _) => Operation::ReadAll,
         }
     }
 
+    /// Draws who does something for a pod; stock Calico's controller of services is not played.
     fn by(&self, rng: &mut Rng, layout: &Layout, pod: usize) -> By {
-        layout.by(rng, self.pods[pod].node)
+        let Pod { node, is_service, .. } = self.pods[pod];
+        let by = layout.by(rng, node);
+        if is_service { By::Ours } else { by }
+    }
+
+    /// Returns the pods of a node.
+    pub(super) fn pods_of(&self, node: usize) -> Vec<usize> {
+        let pods = self.pods.iter().enumerate();
+        pods.filter(|(_, pod)| pod.node == node).map(|(at, _)| at).collect()
     }
 }
 
@@ -209,6 +235,12 @@ fn draw_pod(rng: &mut Rng, layout: &Layout) -> Pod {
         6..8 => vec![Family::V6],
         _ => Family::ALL.to_vec(),
     };
+    let is_service = rng.u8(..20) == 0;
+    if is_service {
+        let (node, namespace) = (rng.usize(..layout.nodes.len()), rng.usize(..NAMESPACES.len()));
+        let (families, pools) = (vec![Family::V4], Some(vec![SERVICES]));
+        return Pod { node, namespace, families, pools, as_calico: rng.bool(), is_service };
+    }
     let pools = (rng.u8(..10) < 3).then(|| {
         let mut pools: Vec<usize> = (0..layout.pools.len()).collect();
         rng.shuffle(&mut pools);
@@ -221,5 +253,6 @@ fn draw_pod(rng: &mut Rng, layout: &Layout) -> Pod {
         families,
         pools,
         as_calico: rng.bool(),
+        is_service,
     }
 }

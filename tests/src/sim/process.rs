@@ -11,11 +11,12 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::Recollection;
 use ipam_core::model::Owner;
 use ipam_core::plan::{
-    AddressRule, AddressTarget, Assign, ClaimBlocks, Claims, FamilyRequest, HandleTarget, Held,
+    AddressRule, AddressTarget, Assign, AssignmentOf, Attachment, ClaimBlocks, Claims, CollectCold,
+    EnsureBlocks, FamilyRequest, HandleTarget, Held, HeldAddress, Leftovers, NodeRule, Owners,
     PoolOrder, PromoteOwner, ReadAll, Release, ReleaseAddresses, ReleaseClaims, Replay, Request,
     Rules, SetOwners, Shortfall, Verify, Want,
 };
-use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Tenant};
+use ipam_core::pool::{Levels, NamespaceLabels, PoolList, Tenant, Use};
 use ipam_core::refusal::Refusal;
 use ipam_etcd::{DriveError, Memory, drive_from};
 use serde_json::json;
@@ -28,6 +29,10 @@ use crate::stock::{AutoAssign, Clock, Command, ReleaseOption, Shares, Stock};
 
 /// A process, or rather what is left of it to do.
 pub(super) type Process = Pin<Box<dyn Future<Output = Ended>>>;
+
+/// The network of all pods, and their only interface.
+pub(super) const NETWORK: &str = "net";
+const INTERFACE: &str = "eth0";
 
 /// No process takes as long on a machine that works.
 pub(super) const DEADLINE: Duration = Duration::from_mins(10);
@@ -128,7 +133,8 @@ pub(super) fn add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layou
     let is_several = matches!(ask, Ask::Several(_));
     let rules = Rules {
         pool_order: if pod.as_calico { PoolOrder::Calico } else { PoolOrder::Listed },
-        node: ipam_core::plan::NodeRule::Optional,
+        node: NodeRule::Optional,
+        usage: if pod.is_service { Use::LoadBalancer } else { Use::Workload },
         replay: if is_several { Replay::Again } else { Replay::Same },
         namespace_labels: NamespaceLabels::Unknown,
         record_source: true,
@@ -140,10 +146,7 @@ pub(super) fn add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layou
         handle: Some(handle_of(number)),
         host: site.host.clone(),
         tenant: Some(Tenant::Namespace(NAMESPACES[pod.namespace].to_owned())),
-        attributes: BTreeMap::from([
-            ("namespace".to_owned(), NAMESPACES[pod.namespace].to_owned()),
-            ("timestamp".to_owned(), site.clock.now().to_go_text()),
-        ]),
+        attributes: attributes(&site, number, pod),
         families: families.into_iter().filter_map(family).collect(),
         rules,
     };
@@ -153,6 +156,18 @@ pub(super) fn add(site: Site, number: usize, pod: &Pod, ask: Ask, layout: &Layou
         };
         site.drive(&request, given).await
     })
+}
+
+fn attributes(site: &Site, number: usize, pod: &Pod) -> BTreeMap<String, String> {
+    let pairs = [
+        ("namespace", NAMESPACES[pod.namespace].to_owned()),
+        ("timestamp", site.clock.now().to_go_text()),
+        ("node", site.host.clone()),
+        ("network", NETWORK.to_owned()),
+        ("container-id", container_of(number)),
+        ("interface", INTERFACE.to_owned()),
+    ];
+    BTreeMap::from(pairs.map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// A CHECK of ours: it must find what the pod was given.
@@ -167,10 +182,36 @@ pub(super) fn check(site: Site, pod: usize, held: Vec<IpAddr>) -> Process {
     })
 }
 
-/// A look at what a pod holds.
-pub(super) fn look(site: Site, pod: usize) -> Process {
+/// A look at what a pod holds: it must find what the pod was given.
+pub(super) fn look(site: Site, pod: usize, held: Vec<IpAddr>) -> Process {
     let request = Held { handle: handle_of(pod) };
-    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+    let found = move |found: Option<Vec<HeldAddress>>| {
+        let found = found.unwrap_or_default();
+        let lost = held.into_iter().find(|ip| !found.iter().any(|address| address.ip == *ip));
+        lost.map_or(Answer::Done, |ip| Answer::Wrong(format!("{ip} of pod {pod} is not found")))
+    };
+    Box::pin(async move { site.drive(&request, found).await })
+}
+
+/// A look at who holds an address that a pod was given.
+pub(super) fn ask_owners(site: Site, pod: usize, ip: IpAddr) -> Process {
+    let request = AssignmentOf { ip };
+    let told = move |owners: Owners| {
+        let handle = handle_of(pod);
+        if owners.handle.as_deref() == Some(handle.as_str()) {
+            return Answer::Done;
+        }
+        Answer::Wrong(format!("{ip} of {handle} is said to be {:?}'s", owners.handle))
+    };
+    Box::pin(async move {
+        match site.drive(&request, told).await {
+            Ended { answer: Answer::Refused(why), memory } => {
+                let answer = Answer::Wrong(format!("{ip} of pod {pod} is said to be free: {why}"));
+                Ended { answer, memory }
+            }
+            ended => ended,
+        }
+    })
 }
 
 /// A change of the owners of an address: a virtual machine is about to move, or does not after all.
@@ -221,9 +262,48 @@ pub(super) fn release_addresses(site: Site, pod: usize, held: Vec<IpAddr>) -> Pr
 }
 
 /// A claim of ours on a block.
-pub(super) fn claim(site: Site, cidr: Cidr) -> Process {
-    let request = ClaimBlocks { cidr, owner: Owner::Host(site.host.clone()) };
+pub(super) fn claim(site: Site, cidr: Cidr, owner: Owner) -> Process {
+    let request = ClaimBlocks { cidr, owner };
     Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+/// The node makes sure that it has a block of each family.
+pub(super) fn ensure_blocks(site: Site) -> Process {
+    let rules = Rules { node: NodeRule::Optional, ..Rules::calico() };
+    let levels = Family::ALL.map(|family| (family, Levels::default()));
+    let request = EnsureBlocks { host: site.host.clone(), levels: BTreeMap::from(levels), rules };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+/// Addresses of a block that have cooled down are freed.
+pub(super) fn collect_cold(site: Site, block: Cidr) -> Process {
+    let request = CollectCold { block };
+    Box::pin(async move { site.drive(&request, |_| Answer::Done).await })
+}
+
+/// What the node holds for pods that its runtime does not know is released.
+pub(super) fn collect_leftovers(site: Site, known: &[usize]) -> Process {
+    let attachment =
+        |pod: &usize| Attachment { container: container_of(*pod), interface: INTERFACE.to_owned() };
+    let question = Leftovers {
+        host: site.host.clone(),
+        network: NETWORK.to_owned(),
+        attachments: known.iter().map(attachment).collect(),
+        grace_seconds: 0,
+    };
+    Box::pin(async move {
+        let mut found = Vec::new();
+        let asked = site.drive(&question, |leftovers| {
+            found = leftovers;
+            Answer::Done
+        });
+        let ended = asked.await;
+        if found.is_empty() {
+            return ended;
+        }
+        let targets = found.iter().map(HeldAddress::target).collect();
+        site.drive(&ReleaseAddresses { targets }, |_| Answer::Done).await
+    })
 }
 
 /// The node gives a block up, if it is empty.
@@ -361,7 +441,7 @@ fn command(
     let flag = |family| if families.contains(&family) { "true" } else { "false" };
     let conf = json!({
         "cniVersion": "0.3.1",
-        "name": "net",
+        "name": NETWORK,
         "nodename": host,
         "ipam": {
             "assign_ipv4": flag(Family::V4),

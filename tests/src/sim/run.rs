@@ -3,7 +3,7 @@
 //! Each process draws from numbers of its own how long its requests take and what befalls them. So leaving one operation out
 //! does not change what the others draw, and a run that fails can be made small.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::operation::{By, Operation, Plot};
 use super::process::{Answer, Ended, Process};
 use super::tally::{Deed, Tally};
 use super::world::{World, handle_of};
-use super::{Options, Violation, rest, start};
+use super::{Options, Violation, answer, rest, start};
 use crate::network::{Link, Network, STORE};
 
 /// Longer than any pause between two attempts.
@@ -62,8 +62,12 @@ pub(super) struct What {
     pub(super) is_add: bool,
     /// Whether a pod that holds something must be told the same again.
     pub(super) is_replay: bool,
-    /// What the pod held when it began, and nobody has touched since.
+    /// What the pod held when it began, as far as it was told, and nobody has touched since.
     pub(super) held: Vec<IpAddr>,
+    /// What was stored for the pod when it began.
+    pub(super) stored: BTreeSet<IpAddr>,
+    /// The pods for which their runtime calls nobody else meanwhile.
+    pub(super) kept_waiting: Vec<usize>,
 }
 
 /// A request that somebody believes lost.
@@ -77,14 +81,12 @@ struct Late {
 /// What a process may have seen of the time.
 #[derive(Clone, Copy)]
 struct Pace {
-    /// When it began.
-    began: Timestamp,
+    /// The earliest time that its clock has shown it.
+    earliest: Timestamp,
     /// The latest time that its clock has shown it.
     latest: Timestamp,
     /// The shortest cooldown that it may have read.
     cooldown: i64,
-    /// Whether what it asks for was believed lost.
-    is_late: bool,
 }
 
 /// A run under way.
@@ -97,7 +99,7 @@ pub(super) struct Run {
     pub(super) log: Log,
     seed: u64,
     network: Arc<Network>,
-    judge: Judge,
+    pub(super) judge: Judge,
     actors: Vec<Actor>,
     late: Vec<Late>,
     started: usize,
@@ -163,7 +165,7 @@ impl Run {
             }
         }
         self.tell_lost("at rest")?;
-        rest::judge(&self.world, &mut self.tally).await
+        rest::judge(self).await
     }
 
     /// Makes nodes and pools, with nothing going wrong.
@@ -189,15 +191,14 @@ impl Run {
 
     /// Returns the next operation that can begin: runtimes call one plugin after the other for the same pod.
     fn next_start(&self, left: &VecDeque<usize>) -> Option<(i64, Next)> {
-        let mut busy: Vec<usize> = self.actors.iter().filter_map(|actor| actor.what.pod).collect();
+        let waiting = self.actors.iter().flat_map(|actor| &actor.what.kept_waiting);
+        let mut busy: Vec<usize> = waiting.copied().collect();
         for (place, at) in left.iter().enumerate() {
-            let Some(pod) = self.plot.operations[*at].pod() else {
-                return Some((self.plot.starts[*at], Next::Start(place)));
-            };
-            if !busy.contains(&pod) {
+            let pods = self.plot.operations[*at].pods(&self.plot);
+            if !pods.iter().any(|pod| busy.contains(pod)) {
                 return Some((self.plot.starts[*at], Next::Start(place)));
             }
-            busy.push(pod);
+            busy.extend(pods);
         }
         None
     }
@@ -221,8 +222,8 @@ impl Run {
 
     /// Lets a process begin.
     pub(super) fn push(&mut self, what: What, process: Process) {
-        let (began, cooldown) = (self.now_of(&what), self.world.cooldown());
-        let pace = Pace { began, latest: began, cooldown, is_late: false };
+        let (now, cooldown) = (self.now_of(&what), self.world.cooldown());
+        let pace = Pace { earliest: now, latest: now, cooldown };
         let number = self.started;
         self.log.note(number, || {
             format!("{} by {:?} on {} begins, pod {:?}", what.family, what.by, what.host, what.pod)
@@ -238,7 +239,7 @@ impl Run {
 
     fn start(&mut self, left: &mut VecDeque<usize>, place: usize) -> Result<(), Violation> {
         let Some(at) = left.remove(place) else { return Ok(()) };
-        if let Some(pod) = self.plot.operations[at].pod() {
+        for pod in self.plot.operations[at].pods(&self.plot) {
             self.settle_late(pod)?;
         }
         self.source = u64::try_from(at).unwrap_or_default() + 1;
@@ -260,10 +261,9 @@ impl Run {
     fn carry_out_late(&mut self, late: &Late) -> Result<(), Violation> {
         self.log.note(usize::MAX, || format!("a late request of {} arrives", late.what.family));
         let pace = Pace {
-            began: late.pace.began,
+            earliest: late.pace.earliest,
             latest: late.pace.latest.max(self.now_of(&late.what)),
             cooldown: late.pace.cooldown.min(self.world.cooldown()),
-            is_late: true,
         };
         self.apply(&late.txn, &late.what, pace).map(drop)
     }
@@ -273,6 +273,7 @@ impl Run {
         let now = self.now_of(&self.actors[at].what);
         let cooldown = self.world.cooldown();
         let actor = &mut self.actors[at];
+        actor.pace.earliest = actor.pace.earliest.min(now);
         actor.pace.latest = actor.pace.latest.max(now);
         actor.pace.cooldown = actor.pace.cooldown.min(cooldown);
         actor.due = self.now + actor.rng.i64(LATENCY_NANOS);
@@ -360,7 +361,7 @@ impl Run {
         }
         self.tally.commits += 1;
         self.log.commit(what, txn);
-        let change = Change::new(txn, before, self.world.snapshot());
+        let change = Change::between(before, self.world.snapshot());
         if what.by == By::Ours {
             let deed = Deed { host: &what.host, family: what.family };
             self.tally.transaction(txn, &change.moment_before, &change.moment_after, &deed);
@@ -372,8 +373,7 @@ impl Run {
             host: &what.host,
             handle: handle.as_deref(),
             adds_for: what.pod.filter(|_| is_ours).map(|pod| &self.plot.pods[pod]),
-            is_late: pace.is_late,
-            began: pace.began,
+            earliest: pace.earliest,
             latest: pace.latest,
             cooldown: pace.cooldown,
         };
@@ -417,56 +417,21 @@ impl Run {
             Answer::Failed(_) => "failed",
             Answer::Wrong(_) => "wrong",
         });
-        self.note_answer(&actor.what, ended.answer)
+        self.note_answer(&actor.what, &ended.answer)
     }
 
-    fn note_answer(&mut self, what: &What, answer: Answer) -> Result<(), Violation> {
-        let ips = match answer {
-            Answer::Given(ips) => ips,
-            Answer::Wrong(what) => return Err(Violation { what: vec![what] }),
-            // Whoever died may have left more than the pod was told of.
-            Answer::Refused(why) if what.family == "check" && !why.starts_with("Further") => {
-                let told = format!("a check fails of what nobody touched: {why}");
-                return if what.held.is_empty() {
-                    Ok(())
-                } else {
-                    Err(Violation { what: vec![told] })
-                };
-            }
-            Answer::Done | Answer::Refused(_) | Answer::Failed(_) => return Ok(()),
-        };
-        let Some(pod) = what.pod.filter(|_| what.is_add) else { return Ok(()) };
-        let handle = handle_of(pod);
-        let before = self.world.told.of(handle.as_str());
-        let mut wrong = Vec::new();
-        for ip in &ips {
-            wrong.extend(self.world.told.give(*ip, handle.as_str()));
+    fn note_answer(&mut self, what: &What, answer: &Answer) -> Result<(), Violation> {
+        let wrong = answer::judge(&mut self.world, what, answer);
+        if !wrong.is_empty() {
+            return Err(Violation { what: wrong });
         }
-        if what.is_replay && !before.is_empty() {
-            let families: Vec<bool> = ips.iter().map(IpAddr::is_ipv4).collect();
-            let same = before.iter().filter(|ip| families.contains(&ip.is_ipv4()));
-            let is_new = |ip: &&IpAddr| !before.contains(ip);
-            let fresh: Vec<&IpAddr> = ips.iter().filter(is_new).collect();
-            if same.count() > 0 && !fresh.is_empty() {
-                wrong.push(format!("{handle} holds {before:?} and is given {fresh:?} too"));
-            }
-        }
-        if wrong.is_empty() {
-            self.tell_lost("when it was told")
-        } else {
-            Err(Violation { what: wrong })
-        }
+        self.tell_lost("when it was told")
     }
 
-    fn tell_lost(&self, when: &str) -> Result<(), Violation> {
+    pub(super) fn tell_lost(&self, when: &str) -> Result<(), Violation> {
         let lost = lost(&self.world);
         let what: Vec<String> = lost.into_iter().map(|what| format!("{when}: {what}")).collect();
         if what.is_empty() { Ok(()) } else { Err(Violation { what }) }
-    }
-
-    /// Takes into account that a clock was set.
-    pub(super) fn note_clock(&mut self) {
-        self.judge.note_clock();
     }
 }
 
@@ -482,31 +447,38 @@ impl What {
             is_add: false,
             is_replay: false,
             held: Vec::new(),
+            stored: BTreeSet::new(),
+            kept_waiting: Vec::new(),
         }
     }
 }
 
 impl Operation {
-    /// Returns the pod that it is about.
-    pub(super) fn pod(&self) -> Option<usize> {
+    /// Returns the pods for which their runtime calls nobody else meanwhile.
+    fn pods(&self, plot: &Plot) -> Vec<usize> {
         match self {
             Self::Add(pod, _)
             | Self::AddAddress(pod, ..)
             | Self::AddSeveral(pod, ..)
             | Self::Check(pod)
             | Self::Look(pod)
+            | Self::AskOwners(pod)
             | Self::SetOwners(pod, _)
             | Self::Promote(pod)
             | Self::Del(pod, _)
-            | Self::ReleaseAddresses(pod, _) => Some(*pod),
+            | Self::ReleaseAddresses(pod, _) => vec![*pod],
+            Self::CollectLeftovers(node) => plot.pods_of(*node),
             Self::ClaimBlock(..)
             | Self::ReleaseBlock(..)
             | Self::ReleaseClaims(..)
+            | Self::EnsureBlocks(_)
+            | Self::ClaimForNobody(_)
+            | Self::CollectCold(_)
             | Self::ReadAll
             | Self::Admin(..)
             | Self::Cache(..)
             | Self::Clock(..)
-            | Self::Mend => None,
+            | Self::Mend => Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipam_core::ip::{Cidr, Ordinal};
 use ipam_core::kv::Recollection;
+use ipam_core::model::Owner;
 use ipam_etcd::cache;
 
 use super::fault::Fault;
@@ -23,28 +24,22 @@ pub(super) fn start(run: &mut Run, at: usize) {
             add(run, pod, by, Ask::Address(ip));
         }
         Operation::AddSeveral(pod, by, count) => add(run, pod, by, Ask::Several(count)),
-        Operation::Check(pod) => {
-            let what = of_pod(run, "check", pod, By::Ours);
-            let process = process::check(site(run, &what), pod, what.held.clone());
-            run.push(what, process);
-        }
-        Operation::Look(pod) => {
-            let what = of_pod(run, "look", pod, By::Ours);
-            let process = process::look(site(run, &what), pod);
-            run.push(what, process);
-        }
+        Operation::Check(pod) => by_pod(run, "check", pod, process::check),
+        Operation::Look(pod) => by_pod(run, "look", pod, process::look),
         Operation::SetOwners(pod, number) => set_owners(run, pod, number),
         Operation::Promote(pod) => {
-            let what = of_pod(run, "promote", pod, By::Ours);
-            let process = process::promote(site(run, &what), pod);
-            run.push(what, process);
+            by_pod(run, "promote", pod, |site, pod, _| process::promote(site, pod));
         }
+        Operation::AskOwners(pod) => ask_owners(run, pod),
         Operation::Del(pod, by) => del(run, pod, by),
         Operation::ReleaseAddresses(pod, by) => release_addresses(run, pod, by),
         Operation::ClaimBlock(node, by, number) => {
             let cidr = run.layout.block(number);
             claims(run, node, by, ["claim", "stock claim"], |site| match by {
-                By::Ours => process::claim(site, cidr),
+                By::Ours => {
+                    let owner = Owner::Host(site.host.clone());
+                    process::claim(site, cidr, owner)
+                }
                 By::Stock => process::stock_claim(site, cidr),
             });
         }
@@ -61,16 +56,22 @@ pub(super) fn start(run: &mut Run, at: usize) {
                 By::Stock => process::stock_release_claims(site, must_be_empty),
             });
         }
-        Operation::ReadAll => {
-            let what = counted(run, What::admin("read all"));
-            let process = process::read_all(run.site(None, "admin"));
+        Operation::EnsureBlocks(node) => {
+            let what = of_node(run, "ensure blocks", node, By::Ours);
+            let process = process::ensure_blocks(site(run, &what));
             run.push(what, process);
         }
-        Operation::Mend => {
-            let what = counted(run, What::admin("mend"));
-            let process = admin::mend(run.site(None, "admin"));
-            run.push(what, process);
+        Operation::CollectLeftovers(node) => collect_leftovers(run, node),
+        Operation::ClaimForNobody(number) => {
+            let (cidr, owner) = (run.layout.block(number), Owner::Virtual("nobody".to_owned()));
+            by_admin(run, "claim for nobody", |site| process::claim(site, cidr, owner));
         }
+        Operation::CollectCold(number) => {
+            let cidr = run.layout.block(number);
+            by_admin(run, "collect cold", |site| process::collect_cold(site, cidr));
+        }
+        Operation::ReadAll => by_admin(run, "read all", process::read_all),
+        Operation::Mend => by_admin(run, "mend", admin::mend),
         Operation::Admin(fault, number) => administer(run, fault, number),
         Operation::Cache(fault, node, number) => spoil(run, fault, node, number),
         Operation::Clock(fault, node, number) => set_clock(run, fault, node, number),
@@ -103,8 +104,45 @@ fn claims(
     run.push(what, process);
 }
 
+fn by_admin(run: &mut Run, family: &'static str, process: impl FnOnce(Site) -> Process) {
+    let what = counted(run, What::admin(family));
+    let process = process(run.site(None, "admin"));
+    run.push(what, process);
+}
+
+fn by_pod(
+    run: &mut Run,
+    family: &'static str,
+    pod: usize,
+    process: impl FnOnce(Site, usize, Vec<IpAddr>) -> Process,
+) {
+    let what = of_pod(run, family, pod, By::Ours);
+    let process = process(site(run, &what), pod, what.held.clone());
+    run.push(what, process);
+}
+
+fn ask_owners(run: &mut Run, pod: usize) {
+    let what = of_pod(run, "ask for owners", pod, By::Ours);
+    let Some(ip) = what.held.first().copied() else { return };
+    let process = process::ask_owners(site(run, &what), pod, ip);
+    run.push(what, process);
+}
+
+/// A runtime knows the pods that it told what they hold. It calls nobody for the node's pods meanwhile.
+fn collect_leftovers(run: &mut Run, node: usize) {
+    let what = of_node(run, "collect leftovers", node, By::Ours);
+    let pods = run.plot.pods_of(node);
+    let holds = |pod: &usize| !run.world.told.of(handle_of(*pod).as_str()).is_empty();
+    let known: Vec<usize> = pods.iter().copied().filter(holds).collect();
+    let process = process::collect_leftovers(site(run, &what), &known);
+    run.push(What { kept_waiting: pods, ..what }, process);
+}
+
 fn administer(run: &mut Run, fault: Fault, number: u64) {
-    run.tally.fault(fault);
+    // Where no stock node ever was, there is no damage of one.
+    if fault != Fault::Damaged || !run.world.stock_hosts.is_empty() {
+        run.tally.fault(fault);
+    }
     let by = if fault == Fault::Damaged { By::Stock } else { By::Ours };
     let site = run.site(None, "admin");
     let (family, process) = admin::begin(fault, number, &run.layout, &mut run.world, site);
@@ -132,11 +170,13 @@ fn of_node(run: &mut Run, family: &'static str, node: usize, by: By) -> What {
 fn of_pod(run: &mut Run, family: &'static str, pod: usize, by: By) -> What {
     let handle = handle_of(pod).as_str().to_owned();
     let held = run.world.told.of(&handle).into_iter().collect();
+    let stored = run.world.held_by(&handle);
     let node = run.plot.pods[pod].node;
     if by == By::Stock {
         run.world.stock_handles.insert(handle);
     }
-    What { pod: Some(pod), held, ..of_node(run, family, node, by) }
+    let kept_waiting = vec![pod];
+    What { pod: Some(pod), held, stored, kept_waiting, ..of_node(run, family, node, by) }
 }
 
 fn site(run: &Run, what: &What) -> Site {
@@ -198,10 +238,10 @@ fn address(run: &Run, number: u64) -> IpAddr {
 
 /// What a node remembers is not what it was.
 fn spoil(run: &mut Run, fault: Fault, node: usize, number: u64) {
-    run.tally.fault(fault);
     let count = run.world.nodes.len();
     let other = run.world.nodes[(node + 1) % count].memory.clone();
     let here = &mut run.world.nodes[node];
+    let before = here.memory.clone();
     here.memory = match (fault, here.memory.take()) {
         (Fault::StaleCache, memory) => here.earlier.clone().or(memory),
         (Fault::ForeignCache, memory) => other.or(memory),
@@ -209,6 +249,9 @@ fn spoil(run: &mut Run, fault: Fault, node: usize, number: u64) {
         (Fault::CutCache, Some(memory)) => cut(&memory, number),
         _ => None,
     };
+    if here.memory != before {
+        run.tally.fault(fault);
+    }
 }
 
 /// The file that a node keeps it in is cut off somewhere, or a bit of it has flipped.
@@ -228,7 +271,6 @@ fn set_clock(run: &mut Run, fault: Fault, node: usize, number: u64) {
     run.tally.fault(fault);
     let seconds = i64::try_from(number % 7200).unwrap_or_default();
     let nanos = seconds * 1_000_000_000;
-    run.note_clock();
     let clock = &run.world.nodes[node].clock;
     clock.advance_nanos(if fault == Fault::ClockBack { -nanos } else { nanos });
 }

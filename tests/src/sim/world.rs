@@ -12,7 +12,9 @@ use ipam_core::plan::Snapshot;
 use ipam_etcd::ModelStore;
 
 use super::layout::{Layout, PoolPlan, Software, ZONES};
+use super::process::NETWORK;
 use crate::stock::Clock;
+use crate::transition::Moment;
 
 /// When runs begin.
 const START_NANOS: i64 = 1_795_219_200_000_000_000;
@@ -91,6 +93,16 @@ impl World {
         self.store.with(|model| model.get(key).cloned())
     }
 
+    /// Returns which addresses are a handle's, whoever was told of them.
+    pub(super) fn held_by(&self, handle: &str) -> BTreeSet<IpAddr> {
+        let moment = Moment::of(&self.snapshot().kvs);
+        let held = moment.blocks.values().flat_map(|block| {
+            let own = block.taken().filter(|(_, record)| record.handle() == Some(handle));
+            own.map(|(at, _)| block.cidr.address_at(at)).collect::<Vec<_>>()
+        });
+        held.collect()
+    }
+
     /// Returns how often the store was changed.
     pub(super) fn revision(&self) -> Revision {
         self.store.with(|model| model.revision())
@@ -151,7 +163,7 @@ impl Told {
 
 /// Returns the handle of a pod.
 pub(super) fn handle_of(pod: usize) -> HandleId {
-    HandleId::new(format!("net.{}", container_of(pod))).expect("a handle")
+    HandleId::new(format!("{NETWORK}.{}", container_of(pod))).expect("a handle")
 }
 
 /// Returns the container of a pod.

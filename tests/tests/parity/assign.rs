@@ -204,11 +204,11 @@ fn addresses_of_a_small_block_come_in_turn() {
 }
 
 #[test]
-fn hundreds_of_hosts_get_an_address_each_twice() {
+fn a_thousand_hosts_get_an_address_each_twice() {
     let pools: Vec<String> = (0..100).map(|n| format!("10.{n}.0.0/24")).collect();
     let pools: Vec<(&str, u8)> = pools.iter().map(|cidr| (cidr.as_str(), 28)).collect();
     let world = World::new(&pools);
-    let (hosts, checked) = (250, 50);
+    let (hosts, checked) = (1000, 250);
     for number in 0..hosts {
         world.node(&format!("n{number}"), &json!({}));
     }

@@ -36,6 +36,24 @@ fn a_block_in_use_is_kept_where_it_must_be_empty() {
 }
 
 #[test]
+fn where_affinity_is_strict_a_block_is_taken_back_once_it_is_empty_and_old() {
+    let world = World::new(&[("10.0.0.0/26", 26)]);
+    world.strict(true);
+    world.ask("a", 1, 0).handle("theirs").go();
+    world.wait(100);
+    assert_eq!(world.ask("b", 1, 0).count().0, 0, "it is in use");
+    world.release("theirs");
+    world.release_claims(Claims::All(host("a")), true);
+    assert_eq!(claim(&world, "10.0.0.0/26", &host("a")), (1, 0));
+    world.wait(59);
+    assert_eq!(world.ask("b", 1, 0).count().0, 0, "it is young");
+    world.wait(2);
+    assert_eq!(world.ask("b", 1, 0).count().0, 1);
+    assert!(world.claims(&host("a")).is_empty());
+    assert_eq!(world.claims(&host("b")).len(), 1);
+}
+
+#[test]
 fn one_of_three_in_use_stays_and_the_others_go() {
     let world = World::new(&[("10.0.0.0/28", 30)]);
     assert_eq!(claim(&world, "10.0.0.0/29", &host("a")).0, 2);

@@ -19,6 +19,11 @@ fn what_nobody_holds_is_told_and_is_no_error() {
     unallocated.sort();
     assert_eq!(unallocated, [free, "10.9.0.1"]);
     assert_eq!(reply.released.len(), 1);
+    let before = world.snapshot();
+    let reply = world.release_addresses(vec![target(free, None, None)]).unwrap();
+    let text: Vec<String> = reply.unallocated.iter().map(ToString::to_string).collect();
+    assert_eq!((text, reply.released.len()), (vec![free.to_owned()], 0));
+    assert_eq!(world.snapshot().kvs, before.kvs);
 }
 
 #[test]

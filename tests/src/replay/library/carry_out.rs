@@ -1,10 +1,11 @@
 //! Calls carried out, and their answers put as they were recorded.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use ipam_core::inventory::Inventory;
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::model::{HandleId, Timestamp};
+use ipam_core::model::{HandleId, ResourceKind, Timestamp, key};
 use ipam_core::plan::{
     Assign, Assigned, AssignmentOf, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll,
     Release, Released, Request, Shortage, Want,
@@ -42,7 +43,10 @@ impl<S: Store> Replay<'_, S> {
                 let request = Release { targets: vec![HandleTarget::all(id)], host: None };
                 self.ask(&request, now, |_| unless(absent, json!({}))).await
             }
-            Operation::ReleaseAddresses(request) => self.ask(&request, now, |r| released(&r)).await,
+            Operation::ReleaseAddresses(request) => {
+                let pools = self.pools().await?;
+                self.ask(&request, now, |reply| released(&reply, &pools)).await
+            }
             Operation::Claim(request) => {
                 let claimed = |(mine, others)| {
                     Answer::of(json!({ "claimed": texts(mine), "failed": texts(others) }))
@@ -78,6 +82,18 @@ impl<S: Store> Replay<'_, S> {
         }
     }
 
+    /// Returns the networks of all pools.
+    async fn pools(&self) -> Result<Vec<Cidr>, ReplayError> {
+        let keys = self.keys().await?;
+        let pools =
+            keys.values().filter(|kv| kv.key.starts_with(&key::resources(ResourceKind::IpPool)));
+        let networks = pools.filter_map(|kv| {
+            let pool = serde_json::from_slice::<Value>(&kv.value).ok()?;
+            Cidr::parse(pool["spec"]["cidr"].as_str()?).ok()
+        });
+        Ok(networks.collect())
+    }
+
     async fn ask<R: Request>(
         &self,
         request: &R,
@@ -100,9 +116,15 @@ fn unless(absent: Option<String>, value: Value) -> Answer {
     }
 }
 
-fn released(reply: &Released) -> Answer {
-    let free: Vec<String> = reply.unallocated.iter().map(ToString::to_string).collect();
-    Answer::of(json!({ "unallocated": free }))
+/// Stock Calico calls an address released, too, that was free, if it lies in a pool.
+fn released(reply: &Released, pools: &[Cidr]) -> Answer {
+    let has_pool = |ip: &&IpAddr| pools.iter().any(|pool| pool.contains(**ip));
+    let released = reply.released.iter().map(|(ip, _)| ip);
+    let released = released.chain(reply.unallocated.iter().filter(has_pool));
+    let text = |ip: &IpAddr| ip.to_string();
+    let free: Vec<String> = reply.unallocated.iter().map(text).collect();
+    let released: Vec<String> = released.map(text).collect();
+    Answer::of(json!({ "released": released, "unallocated": free }))
 }
 
 fn given_up(reply: &GivenUp) -> Answer {
