@@ -11,6 +11,10 @@ const USAGE: &str = "usage: ringfence-scale [--nodes N,N,…] [--pods N] [--burs
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command")]
 #[must_use]
 pub fn command(arguments: &[String]) -> ExitCode {
+    if arguments.iter().any(|argument| argument == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let (sizes, ground) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(problem) => {

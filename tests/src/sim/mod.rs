@@ -9,7 +9,7 @@
 //! time passes when the schedule says so. Stock nodes are the stand-ins of [`crate::stock`].
 //!
 //! A compaction is not among the faults: no request of the product names a revision of the past, so nothing that a
-//! compaction removes can be asked for.
+//! compaction removes can be asked for. On a real etcd a test shows it.
 
 mod admin;
 mod allowed;

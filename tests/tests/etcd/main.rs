@@ -10,6 +10,7 @@
 
 mod broken;
 mod cluster;
+mod compaction;
 mod endpoints;
 mod faults;
 mod full;
