@@ -5,15 +5,17 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-BIN := $(CURDIR)/target/$(HOST)/release
+# Known once the set-up is done.
+TARGET = $(shell scripts/link/target)
+BIN := $(CURDIR)/target/bin
 export RINGFENCE_BIN_DIR := $(BIN)
 
 # Linked statically, a process starts in half the time, and that is most of a CNI call. A panic ends it, so nothing unwinds.
-STATIC := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no"
+FLAGS := RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no"
 # And what a call runs lies side by side in it.
-STATIC += CARGO_TARGET_$(shell echo '$(HOST)' | tr a-z- A-Z_)_LINKER=$(CURDIR)/scripts/link/cc
+STATIC = $(FLAGS) CARGO_TARGET_$(shell echo '$(TARGET)' | tr a-z- A-Z_)_LINKER=$(CURDIR)/scripts/link/cc
 
-.PHONY: help setup runtimes build demo test runtime-test kube-test soak mutants check bench order scale fuzz fmt clean
+.PHONY: help setup runtimes build references demo test runtime-test kube-test soak mutants check bench order scale fuzz fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +27,8 @@ runtimes:
 	@scripts/setup.sh runtimes
 
 build: setup ## Build the two binaries as they are shipped
-	@$(STATIC) cargo build --locked --release --target $(HOST) -p cni-plugin -p ipam-cli
+	@$(STATIC) cargo build --locked --release --target $(TARGET) -p cni-plugin -p ipam-cli
+	@install -D -t $(BIN) target/$(TARGET)/release/ringfence target/$(TARGET)/release/ringfence-ipam
 
 demo: build ## See a firewall let annotated pods through and stop the others; on a real etcd with STORE=etcd
 	@STORE='$(STORE)' scripts/demo.sh
@@ -53,13 +56,17 @@ check: setup ## Lints, format, documentation, licences
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	@scripts/deny.sh
 
-bench: build ## Measure against references in the same run; ONLY=process measures one part
-	@$(STATIC) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
+# What is measured against stays as it is: linked with glibc, and in no order.
+references: build
+	@$(FLAGS) cargo build --locked --release --target $(HOST) -p ipam-tests --bin ringfence-bare --bin ringfence-bench
+	@install -D -t $(BIN) target/$(HOST)/release/ringfence-bare target/$(HOST)/release/ringfence-bench
+
+bench: references ## Measure against references in the same run; ONLY=process measures one part
 	@$(BIN)/ringfence-bench $(ONLY)
 
-order: build ## Write the order of functions anew, by what measurements run (needs valgrind)
-	@$(STATIC) CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target $(HOST) --target-dir target/order -p cni-plugin -p ipam-cli -p ipam-tests --bins
-	@scripts/order.sh $(CURDIR)/target/order/$(HOST)/release
+order: references ## Write the order of functions anew, by what measurements run (needs valgrind)
+	@$(STATIC) CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target $(TARGET) --target-dir target/order -p cni-plugin
+	@scripts/order.sh $(CURDIR)/target/order/$(TARGET)/release/ringfence-ipam
 
 scale: setup ## Run clusters of up to 5,000 nodes on the store in memory; ARGS='--nodes 100 --store etcd' runs another
 	cargo run --locked --release -p ipam-tests --bin ringfence-scale -- $(ARGS)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Writes scripts/link/functions anew: what the plugin runs in calls of every kind, seen by valgrind in the measurements of
-# `make bench`. Expects the programs of `make bench`, the plugin with its symbols, in the folder that is named.
+# `make bench`. Expects its programs in RINGFENCE_BIN_DIR, and to be told of a plugin that has its symbols.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-programs=$1
+plugin=$1
+programs=$RINGFENCE_BIN_DIR
 command -v valgrind >/dev/null || {
     printf 'error: the order of functions cannot be written\n  why: there is no valgrind\n  help: apt-get install valgrind\n' >&2
     exit 1
@@ -16,9 +17,9 @@ cat >"$work/ringfence-ipam" <<PLUGIN
 #!/bin/bash
 echo >>"$work/calls"
 if ((\$(wc -l <"$work/calls") % 97 == 0)); then
-    exec valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file="$work/%p.calls" "$programs/ringfence-ipam"
+    exec valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file="$work/%p.calls" "$plugin"
 fi
-exec "$programs/ringfence-ipam"
+exec "$plugin"
 PLUGIN
 chmod +x "$work/ringfence-ipam"
 ln -s "$programs/ringfence-bare" "$programs/ringfence" "$work/"

@@ -12,8 +12,15 @@ TEXT
   exit 1
 fi
 
+# Without it the binaries are linked with glibc, and start later.
+musl=$(rustc -vV | sed -n 's/^host: //p' | cut -d - -f 1)-unknown-linux-musl
+if ! [ -d "$(rustc --print target-libdir --target "$musl")" ] && ! rustup --quiet target add "$musl"; then
+  printf 'note: %s cannot be had for this Rust, so the binaries are linked with glibc\n' "$musl" >&2
+fi
+
 declare -A packages=(
   [cc]=gcc
+  [musl-gcc]=musl-tools
   [protoc]=protobuf-compiler
   [/usr/include/google/protobuf/descriptor.proto]=libprotobuf-dev
   [ip]=iproute2

@@ -6,6 +6,11 @@ use std::process::ExitCode;
 
 use cni_plugin::{CniError, Code};
 
+/// That of musl asks the kernel for memory at every turn.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// What a person sees who calls the plugin by hand.
 const ABOUT: &str = concat!(
     "ringfence-ipam ",

@@ -1,6 +1,7 @@
 //! The engine of the plugin without its process: a node with one connection and what it remembers.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
@@ -84,18 +85,18 @@ impl Node {
         assert_eq!(driven.reply.len(), 1, "{container} had one address");
     }
 
-    /// Carries a request out, and remembers what it leaves.
+    /// Carries a request out, and keeps what is to be remembered; the answer says nothing of it any more.
     pub(super) fn drive<R: Request>(&mut self, request: &R, now: Timestamp) -> Driven<R::Reply> {
         let recollection = self.recollection.clone();
         let driven = drive_from(&self.store, request, recollection, now, DEADLINE);
-        let driven = self.runtime.block_on(driven).expect("the request is carried out");
+        let mut driven = self.runtime.block_on(driven).expect("the request is carried out");
         self.requests += 1;
         self.took[0] += driven.round_trips;
         self.took[1] += driven.conflicts;
-        match &driven.memory {
+        match mem::replace(&mut driven.memory, Memory::Unchanged) {
             Memory::Unchanged => {}
             Memory::Lost => self.recollection = None,
-            Memory::New(recollection) => self.recollection = Some(recollection.clone()),
+            Memory::New(recollection) => self.recollection = Some(recollection),
         }
         driven
     }

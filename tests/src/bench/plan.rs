@@ -27,14 +27,17 @@ const BLOCK_MICROSECONDS_MAX: f64 = 250.0;
 const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(super) fn lines() -> Vec<Line> {
-    let mut lines = vec![add_at_both_sizes()];
+    let mut lines = vec![
+        add_at_both_sizes("plan an ADD", remembered),
+        add_at_both_sizes("plan an ADD, nothing remembered", looked_up),
+    ];
     lines.extend(full_block());
     lines
 }
 
-/// Plans an ADD of a node that remembers its last one, in stores of two sizes by turns.
-fn add_at_both_sizes() -> Line {
-    let views = SIZES.map(remembered);
+/// Plans an ADD of a node by what it knows in stores of two sizes, by turns.
+fn add_at_both_sizes(name: &str, known: fn(u128) -> View) -> Line {
+    let views = SIZES.map(known);
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..SAMPLES {
         for (view, times) in views.iter().zip(&mut times) {
@@ -43,7 +46,7 @@ fn add_at_both_sizes() -> Line {
     }
     let [small, large] = times.map(median);
     Line {
-        name: format!("plan an ADD, {} blocks", SIZES[1]),
+        name: format!("{name}, {} blocks", SIZES[1]),
         figure: microseconds(large),
         reference: format!("{} blocks {}", SIZES[0], microseconds(small)),
         ratio: Some(large.as_secs_f64() / small.as_secs_f64()),
@@ -91,8 +94,31 @@ fn full_block() -> [Line; 2] {
 
 /// Returns what a node knows after an ADD in a store with so many blocks of others.
 fn remembered(size: u128) -> View {
+    let store = store_with(size);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let driving = async { drive(&store, &assign("first"), now(), DEADLINE).await };
+    let driven = runtime.expect("a runtime").block_on(driving).expect("an address");
+    let Memory::New(recollection) = driven.memory else { panic!("nothing is remembered") };
+    View::recall(recollection)
+}
+
+/// Returns what a node that remembers nothing has read when it can plan an ADD.
+fn looked_up(size: u128) -> View {
+    let store = store_with(size);
+    let mut view = View::default();
+    while let Step::Read(reads) = step(&assign("first"), &view, now()) {
+        let txn = Txn::read(reads);
+        let reply = store.with(|model| model.apply(&txn)).expect("a read");
+        view.absorb_txn(&txn, &reply);
+    }
+    view
+}
+
+/// Returns a store with so many blocks of others, all over a pool.
+fn store_with(size: u128) -> ModelStore {
     let store = ModelStore::default();
     let pool_cidr = cidr("10.0.0.0/12");
+    let count = pool_cidr.block_count(26);
     let spec: IpPoolSpec =
         serde_json::from_value(json!({"cidr": pool_cidr.to_string(), "blockSize": 26}))
             .expect("a pool");
@@ -100,7 +126,7 @@ fn remembered(size: u128) -> View {
     store.with(|model| {
         model.put(key::resource(ResourceKind::IpPool, "p"), pool.encode());
         for place in 0..size {
-            let cidr = pool_cidr.block_at(26, place).expect("a block");
+            let cidr = pool_cidr.block_at(26, place * count / size).expect("a block");
             let owner = Owner::Host(format!("other-{place}"));
             let row = Affinity::in_state(AffinityState::Confirmed).encode();
             model.put(key::affinity(&owner, &cidr), row);
@@ -108,11 +134,7 @@ fn remembered(size: u128) -> View {
             model.put(key::block(&cidr), block.encode());
         }
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let driving = async { drive(&store, &assign("first"), now(), DEADLINE).await };
-    let driven = runtime.expect("a runtime").block_on(driving).expect("an address");
-    let Memory::New(recollection) = driven.memory else { panic!("nothing is remembered") };
-    View::recall(recollection)
+    store
 }
 
 fn time<R: Request>(request: &R, view: &View) -> Duration {
