@@ -8,9 +8,10 @@ copy=$root/target/mutants/code
 export CARGO_TARGET_DIR=$root/target/mutants/target
 seeds=${RINGFENCE_MUTANT_SEEDS:-600}
 
+# What an earlier run has built of a bug is older than every file of the copy, so it is built anew.
 rm -rf "$copy"
 mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create | tar --extract --directory "$copy"
+git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --create | tar --extract --touch --directory "$copy"
 cd "$copy"
 
 names=("$@")
