@@ -45,7 +45,7 @@ kube-test: build ## Ask a real Kubernetes API server, built from Debian's source
 	cargo test --locked -p ipam-tests --test kubernetes real::
 
 soak: setup ## Run the simulation for ten times as long as `make test` does
-	RINGFENCE_SIM_SEEDS=20000 cargo test --locked -p ipam-tests --test simulation -- --nocapture
+	cargo run --locked --profile simulation -p ipam-tests --bin ringfence-sim -- --seeds 0..20000
 
 mutants: setup ## See that each deliberate bug of tests/mutants is found; about three quarters of an hour
 	@scripts/mutants.sh
@@ -69,7 +69,7 @@ order: references ## Write the order of functions anew, by what measurements run
 	@scripts/order.sh $(CURDIR)/target/order/$(TARGET)/release/ringfence-ipam
 
 scale: setup ## Run clusters of up to 5,000 nodes on the store in memory; ARGS='--nodes 100 --store etcd' runs another
-	cargo run --locked --release -p ipam-tests --bin ringfence-scale -- $(ARGS)
+	cargo run --locked --profile simulation -p ipam-tests --bin ringfence-scale -- $(ARGS)
 
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz)
 	@scripts/fuzz.sh

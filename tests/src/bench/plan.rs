@@ -106,7 +106,7 @@ fn remembered(size: u128) -> View {
 fn looked_up(size: u128) -> View {
     let store = store_with(size);
     let mut view = View::default();
-    while let Step::Read(reads) = step(&assign("first"), &view, now()) {
+    while let Step::Read(reads) = step(&assign("next"), &view, now()) {
         let txn = Txn::read(reads);
         let reply = store.with(|model| model.apply(&txn)).expect("a read");
         view.absorb_txn(&txn, &reply);

@@ -11,6 +11,43 @@ use ipam_core::model::{Affinity, AffinityState, Owner};
 use super::fault::Fault;
 use crate::transition::Moment;
 
+/// Every family of requests, of ours and of stock nodes.
+const REQUESTS: [&str; 30] = [
+    "add",
+    "add an address",
+    "add several",
+    "apply",
+    "ask for owners",
+    "bind",
+    "check",
+    "claim",
+    "claim for nobody",
+    "collect cold",
+    "collect leftovers",
+    "configure",
+    "del",
+    "delete a pool",
+    "ensure blocks",
+    "look",
+    "mend",
+    "promote",
+    "read all",
+    "release addresses",
+    "release claims",
+    "set owners",
+    "stock add",
+    "stock add an address",
+    "stock add several",
+    "stock claim",
+    "stock damage",
+    "stock del",
+    "stock release addresses",
+    "stock release claims",
+];
+/// Every transaction of the protocol.
+const TRANSACTIONS: [&str; 12] =
+    ["T1", "T1c", "T2", "T2e", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "owners"];
+
 /// How often each thing happened.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -40,6 +77,22 @@ impl Tally {
         merge(&mut self.endings, &other.endings);
         self.steps += other.steps;
         self.commits += other.commits;
+    }
+
+    /// Returns what happened too seldom in so many runs: a run without it would prove little.
+    #[must_use]
+    pub fn missing(&self, seeds: u64) -> Vec<String> {
+        let faults = Fault::ALL.map(|fault| (fault.to_string(), self.faults.get(&fault), seeds));
+        let requests = REQUESTS.map(|name| (name.to_owned(), self.requests.get(name), seeds / 4));
+        let transactions =
+            TRANSACTIONS.map(|name| (name.to_owned(), self.transactions.get(name), seeds / 200));
+        let given = ("an ADD that gives".to_owned(), self.endings.get("given"), seeds * 20);
+        let all = faults.into_iter().chain(requests).chain(transactions).chain([given]);
+        let missing = all.filter_map(|(name, count, least)| {
+            let count = count.copied().unwrap_or_default();
+            (count <= least).then(|| format!("{name} happened {count} times in {seeds} runs"))
+        });
+        missing.collect()
     }
 
     pub(super) fn fault(&mut self, fault: Fault) {
