@@ -14,7 +14,9 @@ impl Block {
     #[must_use]
     pub fn collected(mut self, now: Timestamp, cooldown_seconds: i64) -> Self {
         let cold: Vec<Ordinal> = self.cold(now, cooldown_seconds).collect();
-        cold.into_iter().for_each(|ordinal| self.set_free(ordinal));
+        for ordinal in cold {
+            self.set_free(ordinal);
+        }
         self.without_unused_records()
     }
 

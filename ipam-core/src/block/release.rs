@@ -151,7 +151,9 @@ impl Block {
             }
         }
         if self.has_virtual_owner() {
-            ordinals.iter().for_each(|ordinal| self.set_free(*ordinal));
+            for ordinal in &ordinals {
+                self.set_free(*ordinal);
+            }
         } else {
             self.cool_down(&ordinals, now);
         }

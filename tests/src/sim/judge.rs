@@ -170,10 +170,9 @@ fn is_tolerated(finding: &Finding, world: &World) -> bool {
         // It counts before it takes, and takes before it counts down.
         (Rule::Phantom, Some(Named::Handle(id))) => world.stock_handles.contains(&id),
         // It announces, and marks, any node's claims; and it lets blocks go one key at a time. A second confirmed claim is
-        // reported at either of the two, and the wrong one is one without its block too.
-        (Rule::Unconfirmed | Rule::EmptyUnowned | Rule::X2, _) => has_stock,
-        // It lets addresses of virtual owners cool down, without a handle.
-        (Rule::K9, _) => has_stock,
+        // reported at either of the two, and the wrong one is one without its block too. And it lets addresses of virtual owners
+        // cool down, without a handle.
+        (Rule::Unconfirmed | Rule::EmptyUnowned | Rule::X2 | Rule::K9, _) => has_stock,
         // It confirms a claim without looking whether the block is still there.
         (Rule::X1, Some(Named::Affinity(owner, _))) => is_stock(&owner, world),
         (Rule::X3, Some(Named::Block(cidr))) => {
