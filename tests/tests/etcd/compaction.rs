@@ -82,5 +82,5 @@ fn nothing_depends_on_the_history() {
     let of = Claims::All(Owner::Host("n1".to_owned()));
     assert_eq!(node.ask(&ReleaseClaims { of, must_be_empty: true }).released.len(), 2);
     assert_sound(&node.store.store);
-    assert!(node.store.compactions.load(Ordering::Relaxed) > 12);
+    assert!(node.store.compactions.load(Ordering::Relaxed) > 8, "each request made a call");
 }
