@@ -9,7 +9,7 @@ use ipam_core::pool::distance;
 use ipam_etcd::settings::{Given, Layer, Origin, Setting};
 use serde_json::{Map, Value};
 
-use crate::render::Warning;
+use crate::warning::Warning;
 
 const API_VERSION: &str = "projectcalico.org/v3";
 const KIND: &str = "CalicoAPIConfig";

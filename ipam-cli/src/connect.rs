@@ -11,7 +11,8 @@ use ipam_etcd::{AnyStore, Store, StoreSettings, drive};
 use tracing::debug;
 
 use crate::cause::Cause;
-use crate::render::{Item, Report, Stamp, Warning};
+use crate::render::{Item, Report, Stamp};
+use crate::warning::Warning;
 
 /// A store that is ready to be asked.
 #[derive(Debug)]

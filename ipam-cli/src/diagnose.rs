@@ -7,6 +7,7 @@ use ipam_etcd::migrate::{MigrateError, Stop};
 use crate::cause::{Cause, MigrateFailure, UsageError};
 use crate::exit::{Exit, STORE_MISSING, Verdict, verdict};
 use crate::install::InstallError;
+use crate::one_line::one_line;
 
 /// An error, ready to be told. Each part is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,10 +310,4 @@ fn endpoints(cause: &Cause) -> Vec<String> {
         | StoreError::Unusable { store, .. } => vec![store.clone()],
         StoreError::TooLarge { .. } | StoreError::WrittenTwice { .. } => Vec::new(),
     }
-}
-
-/// Joins lines and drops what could move a terminal's cursor: messages quote what others have written.
-pub(crate) fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty());
-    words.collect::<Vec<_>>().join(" ")
 }

@@ -14,9 +14,11 @@ mod export;
 mod install;
 mod manifest;
 mod netconf;
+mod one_line;
 mod printer;
 mod render;
 mod sources;
+mod warning;
 
 use std::ffi::OsString;
 use std::panic;

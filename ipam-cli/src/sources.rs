@@ -14,7 +14,7 @@ use ipam_etcd::settings::{
 use crate::api_config::{self, ApiConfig};
 use crate::args::{CONFIG_FILE, Globals, TIMEOUT_SECONDS};
 use crate::cause::Cause;
-use crate::render::Warning;
+use crate::warning::Warning;
 
 const BYTES_MAX: u64 = 1024 * 1024;
 const OTHERS_READ: u32 = 0o004;

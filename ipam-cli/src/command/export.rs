@@ -8,7 +8,7 @@ use crate::args::{Export, ExportNft};
 use crate::cause::{Cause, UsageError};
 use crate::exit::Exit;
 use crate::export::{self, Names, Precision, Selection};
-use crate::render::Warning;
+use crate::warning::Warning;
 
 /// Writes one network in each line.
 pub(super) async fn plain(context: &mut Context, args: &Export) -> Result<Exit, Cause> {

@@ -10,7 +10,8 @@ use crate::args::InstallCni;
 use crate::cause::Cause;
 use crate::exit::Exit;
 use crate::install::{Act, Folder, Found, InstallError, Plan, Record, look, plugin_path, wanted};
-use crate::render::{InstalledItem, Report, Warning};
+use crate::render::{InstalledItem, Report};
+use crate::warning::Warning;
 
 /// Says what is to be done, as the end of a sentence that begins with "cannot".
 pub(super) fn task(args: &InstallCni) -> &'static str {

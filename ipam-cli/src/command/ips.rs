@@ -8,7 +8,8 @@ use super::{Context, network};
 use crate::args::Ips;
 use crate::cause::Cause;
 use crate::exit::Exit;
-use crate::render::{Holding, Listed, Warning};
+use crate::render::{Holding, Listed};
+use crate::warning::Warning;
 
 /// Lists addresses.
 pub(super) async fn run(context: &mut Context, args: &Ips) -> Result<Exit, Cause> {

@@ -34,8 +34,9 @@ use crate::connect::{Connection, Reading};
 use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::render::{Format, Item, Report, Stamp, Warning, error_object, warning_object};
+use crate::render::{Format, Item, Report, Stamp, error_object, warning_object};
 use crate::sources::Sources;
+use crate::warning::Warning;
 
 /// What every command works with.
 pub(crate) struct Context {

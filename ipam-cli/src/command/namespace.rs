@@ -11,7 +11,8 @@ use super::Context;
 use crate::args::NamespaceBind;
 use crate::cause::{Cause, UsageError};
 use crate::exit::Exit;
-use crate::render::{BindingItem, Outcome, Report, Warning};
+use crate::render::{BindingItem, Outcome, Report};
+use crate::warning::Warning;
 
 /// Binds a namespace to pools.
 pub(super) async fn bind(context: &mut Context, args: &NamespaceBind) -> Result<Exit, Cause> {

@@ -5,6 +5,7 @@
 //! each file before it exists: a run that is cut short is completed by the next one.
 
 mod config;
+mod contents;
 mod error;
 mod folder;
 mod kubeconfig;
@@ -14,12 +15,13 @@ mod record;
 mod surroundings;
 mod wanted;
 
+pub(crate) use contents::{plugin_path, wanted};
 pub(crate) use error::InstallError;
 pub(crate) use folder::Folder;
 pub(crate) use place::{Found, look};
 pub(crate) use plan::{Act, Plan};
 pub(crate) use record::Record;
-pub(crate) use wanted::{Wanted, plugin_path, wanted};
+pub(crate) use wanted::Wanted;
 
 #[cfg(test)]
 mod deploy_tests;

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Item, Report, Warning};
+use super::{Item, Report};
 use crate::diagnose::Diagnosis;
+use crate::warning::Warning;
 
 /// The version of the envelope and of everything in it. Fields are added under it, and never change or go.
 const API_VERSION: &str = "ringfence/v1";

@@ -33,7 +33,7 @@ use ipam_core::kv::Revision;
 use ipam_core::model::Timestamp;
 use serde::Serialize;
 
-use crate::diagnose::one_line;
+use crate::warning::Warning;
 
 /// Which face a report shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -65,15 +65,6 @@ pub(crate) struct Stamp {
     pub(crate) revision: Option<Revision>,
     /// The time of this machine.
     pub(crate) at: Timestamp,
-}
-
-/// Something that is not wrong, but is easily overlooked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Warning {
-    /// Its stable name.
-    pub(crate) code: &'static str,
-    /// What it is; it may quote what others have stored.
-    pub(crate) message: String,
 }
 
 /// One thing that a report tells of.
@@ -114,13 +105,6 @@ impl<T: Item> Report<T> {
             Format::Table => Ok(self.to_table()),
             Format::Json => json::render(self),
         }
-    }
-}
-
-impl Warning {
-    /// Writes the warning in one line.
-    pub(crate) fn line(&self) -> String {
-        one_line(&format!("warning: {} [{}]", self.message, self.code))
     }
 }
 

@@ -18,7 +18,8 @@ use super::Context;
 use crate::args;
 use crate::cause::{Cause, MigrateFailure, UsageError};
 use crate::exit::Exit;
-use crate::render::{MigrationItem, Report, Stamp, Warning};
+use crate::render::{MigrationItem, Report, Stamp};
+use crate::warning::Warning;
 use progress::Pacer;
 
 /// Copies a store, reads the copy back, compares, and tells what was copied.
