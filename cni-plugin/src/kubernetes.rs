@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{OptionFuture, try_join};
+use ipam_etcd::look_up;
 use ipam_kube::{Access, KubeError, Kubernetes, Object, Resource};
 
 use crate::identity::pod_of;
@@ -75,7 +76,8 @@ impl Inquiry {
         &self,
         within: Duration,
     ) -> Result<(Option<Object>, Object), CniError> {
-        let kubernetes = Kubernetes::open(&self.access).await.map_err(|error| refused(&error))?;
+        let kubernetes =
+            Kubernetes::open(&self.access, look_up).await.map_err(|error| refused(&error))?;
         let pod = OptionFuture::from(self.pod.as_ref().map(|pod| kubernetes.get(pod, within)));
         let pod = async { pod.await.transpose() };
         let (pod, namespace) = try_join(pod, kubernetes.get(&self.namespace, within))
@@ -105,7 +107,7 @@ impl Inquiry {
 
 /// Asks the API for something that every cluster has, so that it is known to answer; whether it has that does not matter.
 pub(crate) async fn reach(access: &Access, within: Duration) -> Result<(), CniError> {
-    let kubernetes = Kubernetes::open(access).await.map_err(|error| refused(&error))?;
+    let kubernetes = Kubernetes::open(access, look_up).await.map_err(|error| refused(&error))?;
     let namespace = Resource::namespace("default").map_err(|error| refused(&error))?;
     match kubernetes.get(&namespace, within).await {
         Ok(_) | Err(KubeError::Absent { .. }) => Ok(()),

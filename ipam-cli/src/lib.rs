@@ -84,7 +84,12 @@ fn run(arguments: &Arguments) -> Exit {
         Context { sources: Sources::of(globals), ..context(globals.output, globals.quiet) };
     // One command waits for one thing at a time.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(command::run(&arguments.command, &mut context)),
+        Ok(runtime) => {
+            let done = runtime.block_on(command::run(&arguments.command, &mut context));
+            // Somebody may still be looking a name up, and nobody waits for him.
+            runtime.shutdown_background();
+            done
+        }
         Err(error) => {
             let cause = Cause::Machine { needed: "timers", source: error.into() };
             context.fail("start", &cause)

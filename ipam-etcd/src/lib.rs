@@ -13,6 +13,7 @@ mod log;
 pub mod migrate;
 #[cfg(any(test, feature = "testing"))]
 mod model;
+mod names;
 pub mod settings;
 mod store;
 
@@ -26,5 +27,6 @@ pub use drive::{
 pub use log::LineLog;
 #[cfg(any(test, feature = "testing"))]
 pub use model::ModelStore;
+pub use names::{Addresses, look_up};
 pub use settings::{EMBEDDED_PATH, EtcdSettings, SettingsError, StoreSettings};
 pub use store::{Cause, Store, StoreError, check_shape};

@@ -9,6 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use secrecy::SecretString;
 
 use crate::KubeError;
+use crate::dial::LookUp;
 use crate::link::Link;
 use crate::told::{Told, chain};
 
@@ -43,7 +44,7 @@ impl Access {
     }
 
     /// Makes ready to connect; programs that give credentials are refused, and files are read.
-    pub(crate) async fn link(&self) -> Result<Link, KubeError> {
+    pub(crate) async fn link(&self, look_up: LookUp) -> Result<Link, KubeError> {
         let config = self.overruled(self.by_file().await?)?;
         let program = [
             (config.auth_info.exec.is_some(), "exec"),
@@ -52,7 +53,7 @@ impl Access {
         if let Some((_, field)) = program.into_iter().find(|(is_set, _)| *is_set) {
             return Err(KubeError::Program { access: self.name(), field });
         }
-        Link::to(&config).map_err(|error| self.fault(&error))
+        Link::to(&config, look_up).map_err(|error| self.fault(&error))
     }
 
     async fn by_file(&self) -> Result<Config, KubeError> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
+use crate::dial::LookUp;
 use crate::link::Link;
 use crate::{Access, KubeError, Object, Resource, Told};
 
@@ -46,8 +47,8 @@ impl Kubernetes {
     /// # Errors
     ///
     /// [`KubeError::Unreadable`], [`KubeError::Malformed`] and [`KubeError::Program`].
-    pub async fn open(access: &Access) -> Result<Self, KubeError> {
-        let link = access.link().await?;
+    pub async fn open(access: &Access, look_up: LookUp) -> Result<Self, KubeError> {
+        let link = access.link(look_up).await?;
         Ok(Self { server: link.server(), link })
     }
 

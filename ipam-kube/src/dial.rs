@@ -1,13 +1,28 @@
 //! How a server is reached: by TCP, or by TCP through a proxy.
 
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec::IntoIter;
+
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tokio::net::TcpStream;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use crate::Told;
+
+/// How the addresses of a host are looked up; their ports do not matter.
+pub type LookUp = fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks names up in the way that is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names(LookUp);
 
 /// A proxy of a kind that is not supported.
 #[derive(Debug, thiserror::Error)]
@@ -21,14 +36,29 @@ pub(crate) struct ProxyError {
 /// How a server is reached.
 #[derive(Debug)]
 pub(crate) enum Dial {
-    Directly(HttpConnector),
-    Through(Tunnel<HttpConnector>),
+    Directly(HttpConnector<Names>),
+    Through(Tunnel<HttpConnector<Names>>),
+}
+
+impl Service<Name> for Names {
+    type Response = IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<IntoIter<SocketAddr>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let found = (self.0)(name.as_str().to_owned());
+        Box::pin(async move { found.await.map(Vec::into_iter) })
+    }
 }
 
 impl Dial {
     /// Makes ready to connect, through a proxy where there is one.
-    pub(crate) fn by(proxy: Option<&Uri>) -> Result<Self, ProxyError> {
-        let mut connector = HttpConnector::new();
+    pub(crate) fn by(proxy: Option<&Uri>, look_up: LookUp) -> Result<Self, ProxyError> {
+        let mut connector = HttpConnector::new_with_resolver(Names(look_up));
         connector.enforce_http(false);
         // A question is small and somebody waits for it.
         connector.set_nodelay(true);

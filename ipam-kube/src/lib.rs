@@ -15,6 +15,7 @@ mod trust;
 
 pub use access::Access;
 pub use client::{Kubernetes, LONGEST};
+pub use dial::LookUp;
 pub use error::KubeError;
 pub use object::{Object, ObjectError};
 pub use resource::Resource;

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::Told;
 use crate::credentials::{CredentialsError, authorization};
-use crate::dial::{Dial, ProxyError};
+use crate::dial::{Dial, LookUp, ProxyError};
 use crate::trust::{TrustError, tls};
 
 /// The most bytes of an answer that are read. Annotations together have at most 256 KiB, an object 1.5 MiB.
@@ -64,7 +64,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Link {
     /// Makes ready to connect.
-    pub(crate) fn to(config: &Config) -> Result<Self, LinkError> {
+    pub(crate) fn to(config: &Config, look_up: LookUp) -> Result<Self, LinkError> {
         let server = config.cluster_url.clone();
         let is_secure = server.scheme() == Some(&Scheme::HTTPS);
         let is_known = is_secure || server.scheme() == Some(&Scheme::HTTP);
@@ -82,7 +82,7 @@ impl Link {
         };
         Ok(Self {
             authorization: authorization(&config.auth_info)?,
-            dial: Dial::by(config.proxy_url.as_ref())?,
+            dial: Dial::by(config.proxy_url.as_ref(), look_up)?,
             tls: is_secure.then(secure).transpose()?,
             shared: Mutex::new(None),
             server,

@@ -1,14 +1,20 @@
 //! One connection to one member.
 
-use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
+use std::vec::IntoIter;
+use std::{fs, io};
 
 use etcd_client::{Client, ConnectOptions, KvClient};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint as Dial, Identity};
+use tower::{Service, service_fn};
 
 use super::fault::Fault;
 use super::token::{Token, carrying};
+use crate::names::look_up;
 use crate::settings::{Endpoint, EtcdSettings, Login, Pem, TlsSettings};
 
 const CERTIFICATE: &str = "CERTIFICATE";
@@ -50,7 +56,7 @@ async fn attempt(
     token: &Token,
 ) -> Result<Connection, Fault> {
     let channel = dial(endpoint, settings.tls.as_ref())?
-        .connect()
+        .connect_with_connector(tcp())
         .await
         .map_err(|error| Fault::of_transport(endpoint, &error))?;
     let client = match &settings.login {
@@ -85,6 +91,20 @@ async fn log_in(
         }
         client => client,
     }
+}
+
+/// Makes connections of TCP, with our own way to look names up.
+fn tcp() -> HttpConnector<
+    impl Clone + Send + Service<Name, Response = IntoIter<SocketAddr>, Error = io::Error, Future: Send>,
+> {
+    let resolver = service_fn(|name: Name| async move {
+        look_up(name.as_str().to_owned()).await.map(Vec::into_iter)
+    });
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.enforce_http(false);
+    // A request is small and somebody waits for it.
+    connector.set_nodelay(true);
+    connector
 }
 
 fn dial(endpoint: &Endpoint, tls: Option<&TlsSettings>) -> Result<Dial, Fault> {
