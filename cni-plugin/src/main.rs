@@ -27,8 +27,13 @@ fn main() -> ExitCode {
         return without_command();
     };
     report_panics();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return fail(&CniError::new(Code::Internal, "the runtime cannot be started"));
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let refused =
+                CniError::new(Code::Internal, "the operating system refuses what a process needs");
+            return fail(&refused.with_details(error.to_string()));
+        }
     };
     let code = runtime.block_on(async {
         match cni_plugin::run(&command).await {

@@ -30,7 +30,7 @@ pub enum Fault {
     },
     /// No connection within the time.
     #[error(
-        "{endpoint} gave no connection within {waited_ms} ms: check the way to it and its firewall, or name another endpoint"
+        "{endpoint} gave no connection within {waited_ms} ms: check its name, the way to it and its firewall, or name another endpoint"
     )]
     Unreachable {
         /// The endpoint.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::process::Answer;
+use ipam_core::ip::Family;
+
+use super::process::{Answer, Ask};
 use super::run::What;
 use super::world::{World, handle_of};
 
@@ -14,8 +16,10 @@ pub(super) fn judge(world: &mut World, what: &What, answer: &Answer) -> Vec<Stri
     let stored = world.held_by(&handle);
     match answer {
         Answer::Given(ips) if what.is_add => {
-            let leaked = leaked(what, &stored, ips);
-            given(world, what, &handle, ips).into_iter().chain(leaked).collect()
+            let mut wrong = given(world, what, &handle, ips);
+            wrong.extend(leaked(what, &stored, ips));
+            wrong.extend(unasked(what, ips));
+            wrong
         }
         Answer::Done => not_done(what, &stored),
         Answer::Refused(why) => refused(what, &stored, why),
@@ -41,6 +45,24 @@ fn given(world: &mut World, what: &What, handle: &str, ips: &[IpAddr]) -> Vec<St
     let fresh = ips.iter().filter(|ip| what.is_replay && is_held(ip) && !before.contains(ip));
     wrong.extend(fresh.map(|ip| format!("{handle} holds {before:?} and is given {ip} too")));
     wrong
+}
+
+/// Says what is given otherwise than it was asked for.
+fn unasked(what: &What, ips: &[IpAddr]) -> Option<String> {
+    let (ask, families) = what.ask.as_ref()?;
+    let count = |family| ips.iter().filter(|ip| Family::of(**ip) == family).count();
+    let is_as_asked = match ask {
+        // Whoever holds several already is told all of them.
+        Ask::One => families.iter().all(|family| {
+            let holds_some = what.stored.iter().any(|ip| Family::of(*ip) == *family);
+            count(*family) == 1 || (holds_some && count(*family) > 1)
+        }),
+        Ask::Address(ip) => ips == [*ip],
+        Ask::Several(most) => families.iter().all(|family| count(*family) <= *most),
+    };
+    let others = ips.iter().any(|ip| !families.contains(&Family::of(*ip)));
+    let others = others && !matches!(ask, Ask::Address(_));
+    (!is_as_asked || others).then(|| format!("{ask:?} of {families:?} is answered by {ips:?}"))
 }
 
 /// Returns what was taken for the pod without telling it.

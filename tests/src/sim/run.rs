@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
+use ipam_core::ip::Family;
 use ipam_core::kv::{Txn, TxnReply};
 use ipam_core::model::Timestamp;
 use ipam_etcd::{Memory, Store, StoreError};
@@ -20,7 +21,7 @@ use super::judge::{Author, Change, Judge, lost};
 use super::layout::Layout;
 use super::log::Log;
 use super::operation::{By, Operation, Plot};
-use super::process::{Answer, Ended, Process};
+use super::process::{Answer, Ask, Ended, Process};
 use super::tally::{Deed, Tally};
 use super::world::{World, handle_of};
 use super::{Options, Violation, answer, rest, start};
@@ -64,6 +65,8 @@ pub(super) struct What {
     pub(super) is_replay: bool,
     /// What the pod held when it began, as far as it was told, and nobody has touched since.
     pub(super) held: Vec<IpAddr>,
+    /// What is asked of us for the pod, if it is addresses, and of which families.
+    pub(super) ask: Option<(Ask, Vec<Family>)>,
     /// What was stored for the pod when it began.
     pub(super) stored: BTreeSet<IpAddr>,
     /// The pods for which their runtime calls nobody else meanwhile.
@@ -447,6 +450,7 @@ impl What {
             is_add: false,
             is_replay: false,
             held: Vec::new(),
+            ask: None,
             stored: BTreeSet::new(),
             kept_waiting: Vec::new(),
         }

@@ -193,8 +193,10 @@ fn add(run: &mut Run, number: usize, by: By, ask: Ask) {
         (By::Stock, Ask::Several(_)) => "stock add several",
     };
     let is_replay = by == By::Ours && !matches!(ask, Ask::Several(_));
-    let what = What { is_add: true, is_replay, ..of_pod(run, family, number, by) };
-    let (site, pod) = (site(run, &what), run.plot.pods[number].clone());
+    let pod = run.plot.pods[number].clone();
+    let asked = (by == By::Ours).then(|| (ask, pod.families.clone()));
+    let what = What { is_add: true, is_replay, ask: asked, ..of_pod(run, family, number, by) };
+    let site = site(run, &what);
     let process = match by {
         By::Ours => process::add(site, number, &pod, ask, &run.layout),
         By::Stock => process::stock_add(site, number, &pod, ask, &run.layout),

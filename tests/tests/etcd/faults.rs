@@ -216,7 +216,7 @@ fn a_server_accepts_and_never_begins_tls() {
     let server = Encrypted::start();
     server.etcd.stop();
     Broken::new(server.settings()).at_the_deadline().says(
-        "unavailable: etcd store E did not answer in N ms: E gave no connection within N ms: check the way to it and its firewall, or name another endpoint",
+        "unavailable: etcd store E did not answer in N ms: E gave no connection within N ms: check its name, the way to it and its firewall, or name another endpoint",
     );
     server.etcd.resume();
     assert_works(&server.settings());
