@@ -22,7 +22,7 @@ pub struct Step {
     #[serde(rename = "step")]
     pub title: String,
     /// How many seconds passed since the step before; a file does not tell, its reader fills it in.
-    #[serde(default)]
+    #[serde(skip)]
     pub pause_seconds: i64,
     /// The network configuration that a CNI plugin was given.
     pub netconf: Option<Value>,

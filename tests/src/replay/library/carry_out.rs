@@ -8,7 +8,7 @@ use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::{HandleId, ResourceKind, Timestamp, key};
 use ipam_core::plan::{
     Assign, Assigned, AssignmentOf, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll,
-    Release, Released, Request, Shortage, Want,
+    Release, ReleaseAddresses, Released, Request, Shortage, Want,
 };
 use ipam_etcd::Store;
 use serde_json::{Map, Value, json};
@@ -45,7 +45,7 @@ impl<S: Store> Replay<'_, S> {
             }
             Operation::ReleaseAddresses(request) => {
                 let pools = self.pools().await?;
-                self.ask(&request, now, |reply| released(&reply, &pools)).await
+                self.ask(&request, now, |reply| released(&request, &reply, &pools)).await
             }
             Operation::Claim(request) => {
                 let claimed = |(mine, others)| {
@@ -116,11 +116,12 @@ fn unless(absent: Option<String>, value: Value) -> Answer {
     }
 }
 
-/// Stock Calico calls an address released, too, that was free, if it lies in a pool.
-fn released(reply: &Released, pools: &[Cidr]) -> Answer {
-    let has_pool = |ip: &&IpAddr| pools.iter().any(|pool| pool.contains(**ip));
-    let released = reply.released.iter().map(|(ip, _)| ip);
-    let released = released.chain(reply.unallocated.iter().filter(has_pool));
+/// Stock Calico calls an address released, too, that was free, if it lies in a pool; and as often as it was asked for.
+fn released(request: &ReleaseAddresses, reply: &Released, pools: &[Cidr]) -> Answer {
+    let was_held = |ip: &IpAddr| reply.released.iter().any(|(released, _)| released == ip);
+    let has_pool = |ip: &IpAddr| pools.iter().any(|pool| pool.contains(*ip));
+    let asked = request.targets.iter().map(|target| &target.ip);
+    let released = asked.filter(|ip| was_held(ip) || has_pool(ip));
     let text = |ip: &IpAddr| ip.to_string();
     let free: Vec<String> = reply.unallocated.iter().map(text).collect();
     let released: Vec<String> = released.map(text).collect();
