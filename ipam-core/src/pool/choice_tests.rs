@@ -218,6 +218,8 @@ fn what_cannot_be_used_is_an_error_that_names_it() {
             assert!(refusal.contains(says), "{names:?}: {refusal}");
         }
     }
+    let refusal = Case::new().pod(&["plain"]).choose(Family::V6).unwrap_err().to_string();
+    assert!(refusal.contains("pool \"plain\" holds IPv4 addresses"), "{refusal}");
 }
 
 #[test]

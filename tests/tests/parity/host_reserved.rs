@@ -64,9 +64,24 @@ fn a_host_has_one_block_however_often_it_makes_sure_of_it() {
 
 #[test]
 fn each_family_has_a_list_of_its_own() {
-    let world = World::new(&[("fd00::/120", 122), ("fd01::/120", 122)]);
-    let block = block_of(&ensure(&world, "a", Family::V6, &["p1"]), Family::V6);
-    assert!(cidr("fd01::/120").covers(&block));
+    let world = World::new(&[
+        ("fd00::/120", 122),
+        ("fd01::/120", 122),
+        ("10.0.0.0/24", 26),
+        ("10.1.0.0/24", 26),
+    ]);
+    let listed = |name: &str| Levels {
+        configuration: Some(PoolList::from_names(vec![name.to_owned()]).unwrap()),
+        ..Levels::default()
+    };
+    let request = EnsureBlocks {
+        host: "a".to_owned(),
+        levels: [(Family::V4, listed("p3")), (Family::V6, listed("p1"))].into(),
+        rules: Rules::calico(),
+    };
+    let blocks = world.call(&request).unwrap();
+    assert!(cidr("10.1.0.0/24").covers(&blocks[&Family::V4]));
+    assert!(cidr("fd01::/120").covers(&blocks[&Family::V6]));
 }
 
 #[test]
