@@ -79,6 +79,25 @@ impl Request for ReleaseAddresses {
         }
         if ops.is_empty() { Ok(Outcome::Done(reply)) } else { Ok(Outcome::Write { ops, reply }) }
     }
+
+    /// None of the addresses is its holder's any more. Whoever took one since must not make a refusal of what was done.
+    fn came_true(&self, lookup: &Lookup<'_>, reply: &Released) -> bool {
+        let is_left = |(ip, holder): &(IpAddr, Holder)| {
+            let cidr = match find_block(lookup, *ip) {
+                Ok(Some(cidr)) => cidr,
+                Ok(None) => return true,
+                // The block went with its last address, and nobody has read again which others there are.
+                Err(_) => return matches!(block_of_pool(lookup, *ip), Ok(Some((_, false)))),
+            };
+            let kv = lookup.glance(&key::block(&cidr));
+            let block = kv.and_then(|kv| Block::decode(&kv.key, &kv.value).ok());
+            block.zip(cidr.ordinal_of(*ip)).is_some_and(|(block, ordinal)| {
+                let held = block.record_of(ordinal).filter(|record| record.released_at.is_none());
+                held.is_none_or(|record| record.handle() != holder.handle.as_deref())
+            })
+        };
+        !reply.released.is_empty() && reply.released.iter().all(is_left)
+    }
 }
 
 /// How many addresses go in one transaction: each may have a block, a claim and a handle of its own.
@@ -114,17 +133,22 @@ impl ReleaseAddresses {
     }
 }
 
-/// Finds the block of an address: by its pool's block size, or among all blocks where its pool is gone.
-pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr>> {
+/// Returns which block of its pool's size an address lies in, and whether there is one.
+fn block_of_pool(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<(Cidr, bool)>> {
     let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
     let pool = pools
         .iter()
         .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
         .find(|pool| pool.cidr.contains(ip));
-    if let Some(pool) = pool
-        && let Ok(cidr) = Cidr::around(ip, pool.block_prefix)
-        && lookup.exists(&key::block(&cidr))?
-    {
+    match pool.and_then(|pool| Cidr::around(ip, pool.block_prefix).ok()) {
+        Some(cidr) => Ok(Some((cidr, lookup.exists(&key::block(&cidr))?))),
+        None => Ok(None),
+    }
+}
+
+/// Finds the block of an address: by its pool's block size, or among all blocks where its pool is gone.
+pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr>> {
+    if let Some((cidr, true)) = block_of_pool(lookup, ip)? {
         return Ok(Some(cidr));
     }
     let keys = lookup.peek_keys(&Range::prefix(key::blocks(Family::of(ip))))?;

@@ -9,12 +9,14 @@ use ipam_core::block::{Expected, OwnerChange, OwnerChanges};
 use ipam_core::check::check;
 use ipam_core::kv::model::Model;
 use ipam_core::kv::{Txn, TxnReply};
-use ipam_core::model::{Block, HandleId, Timestamp};
-use ipam_core::plan::{AssignmentOf, ClaimBlocks, Claims, ReleaseClaims, SetOwners};
+use ipam_core::model::{Attributes, Block, HandleId, Timestamp};
+use ipam_core::plan::{
+    AssignmentOf, ClaimBlocks, Claims, ReleaseAddresses, ReleaseClaims, SetOwners,
+};
 use ipam_etcd::{DriveError, ModelStore, Store, StoreError, drive};
 use serde_json::json;
 
-use super::world::{World, block_on, cidr, host};
+use super::world::{World, block_on, cidr, host, target};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -183,6 +185,29 @@ fn a_lost_reply_is_not_taken_for_somebody_elses_owners() {
         let version = world.store.with(|model| model.get(BLOCK).expect("the block").version);
         assert!(version <= 3, "it is written once");
     }
+}
+
+/// Its first sending was carried out, and somebody has the address since.
+#[test]
+fn a_lost_reply_makes_no_refusal_of_a_release() {
+    const BLOCK: &str = "/calico/ipam/v2/assignment/ipv4/block/10.0.0.0-32";
+    let world = World::new(&[("10.0.0.0/32", 32)]);
+    let ip = world.ask("a", 1, 0).handle("h").go().addresses[0].ip;
+    let does = |model: &mut Model| {
+        let block = Block::decode(BLOCK, &model.get(BLOCK).expect("the block").value);
+        let other = Attributes::new(Some("other".to_owned()), None);
+        let (mut taken, _) = block.expect("a sound block").take(1, &other, |_| true);
+        taken.sequence_number += 1;
+        model.put(BLOCK, taken.encode());
+    };
+    let store = Mute { store: &world.store, left: AtomicUsize::new(1), does };
+    let request = ReleaseAddresses { targets: vec![target(&ip.to_string(), Some("h"), None)] };
+    let driven = block_on(drive(&store, &request, world.now(), DEADLINE)).unwrap();
+    assert_eq!(driven.reply.released.len(), 1);
+    assert!(world.store.with(|model| model.get("/calico/ipam/v2/handle/h").is_none()));
+    let block = world.block("10.0.0.0/32").unwrap();
+    let holders: Vec<Option<&str>> = block.taken().map(|(_, record)| record.handle()).collect();
+    assert_eq!(holders, [Some("other")]);
 }
 
 #[test]
