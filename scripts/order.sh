@@ -28,7 +28,7 @@ for part in process kubernetes embedded; do
 done
 
 # What most calls run comes first, so that a call without TLS has no function of TLS between its own.
-sed -nE 's/^c?fn=\([0-9]+\) ([^ ]+)$/\1/p' "$work"/*.calls | sed -E "s/'[0-9]+$//" | sed -E -f scripts/link/plain.sed |
+sed -nE 's/^c?fn=\([0-9]+\) ([^ ]+)$/\1/p' "$work"/*.calls | sed -E "s/'[0-9]+$//; /^0x/d" | sed -E -f scripts/link/plain.sed |
     sort | uniq -c | sort -k 1,1nr -k 2 | awk '{ print $2 }' >"$work/functions"
 mv "$work/functions" scripts/link/functions
 wc -l scripts/link/functions
