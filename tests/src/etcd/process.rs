@@ -1,11 +1,13 @@
 //! Processes that do not outlive the tests.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::LazyLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 type Order = (Command, Sender<io::Result<Child>>);
 
@@ -45,8 +47,32 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     answered.recv().map_err(io::Error::other)?
 }
 
-/// Sends a signal to a child of ours.
-pub(super) fn signal(child: &Child, name: &str) {
+/// Stops a child of ours, and waits until each of its threads stands still: a signal is sent before it is obeyed, and a
+/// thread that runs may still answer.
+pub(super) fn stop(child: &Child) {
+    signal(child, "STOP");
+    let patience = Instant::now() + Duration::from_secs(10);
+    while !stands_still(child.id()) {
+        assert!(Instant::now() < patience, "process {} does not stop", child.id());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Lets a stopped child of ours go on.
+pub(super) fn resume(child: &Child) {
+    signal(child, "CONT");
+}
+
+fn stands_still(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    threads.flatten().all(|thread| {
+        let line = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state follows the name, which stands in brackets and may hold any character.
+        line.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+    })
+}
+
+fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
     let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status();
     assert!(sent.is_ok_and(|status| status.success()), "{name} could not be sent");

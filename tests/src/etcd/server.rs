@@ -112,7 +112,7 @@ impl Etcd {
     ///
     /// If it does not run.
     pub fn stop(&self) {
-        process::signal(self.child().as_ref().expect("the server runs"), "STOP");
+        process::stop(self.child().as_ref().expect("the server runs"));
     }
 
     /// Lets a stopped server go on.
@@ -121,7 +121,7 @@ impl Etcd {
     ///
     /// If it does not run.
     pub fn resume(&self) {
-        process::signal(self.child().as_ref().expect("the server runs"), "CONT");
+        process::resume(self.child().as_ref().expect("the server runs"));
     }
 
     /// Kills the server if it runs, starts it again with the same data and ports, and waits until it is healthy.
