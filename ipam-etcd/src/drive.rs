@@ -356,7 +356,7 @@ impl<'s, S: Store> Call<'s, S> {
 /// remembering.
 fn recollection(view: View, witness: &str) -> Option<Recollection> {
     let mut recollection = view.into_recollection(witness)?;
-    recollection.kvs.retain(|kv| !matches!(key::parse(&kv.key), Some(key::Named::Handle(_))));
+    recollection.kvs.retain(|kv| !kv.key.starts_with(key::HANDLES));
     recollection.absent.retain(|key| match key::parse(key) {
         Some(key::Named::Block(_) | key::Named::Affinity(..) | key::Named::Handle(_)) | None => {
             false

@@ -1,4 +1,4 @@
-//! The names under which values are stored.
+//! The names under which values are stored. A plan makes dozens of them, so they are put together without formatting.
 
 use crate::ip::{Cidr, Family};
 
@@ -46,50 +46,50 @@ pub enum Named {
 /// Returns the key of a block.
 #[must_use]
 pub fn block(cidr: &Cidr) -> String {
-    format!("{BLOCK_ROOT}ipv{}/block/{}", cidr.family().number(), cidr.key_text())
+    [BLOCK_ROOT, segment(cidr.family()), &cidr.key_text()].concat()
 }
 
 /// Returns what the keys of a family's blocks begin with.
 #[must_use]
 pub fn blocks(family: Family) -> String {
-    format!("{BLOCK_ROOT}ipv{}/block/", family.number())
+    [BLOCK_ROOT, segment(family)].concat()
 }
 
 /// Returns the key of an owner's claim on a block.
 #[must_use]
 pub fn affinity(owner: &Owner, cidr: &Cidr) -> String {
-    let number = cidr.family().number();
-    format!("{}{}/ipv{number}/block/{}", root_of(owner), owner.name(), cidr.key_text())
+    let text = cidr.key_text();
+    [root_of(owner), owner.name(), "/", segment(cidr.family()), &text].concat()
 }
 
 /// Returns what the keys of an owner's claims in a family begin with.
 #[must_use]
 pub fn affinities(owner: &Owner, family: Family) -> String {
-    format!("{}{}/ipv{}/block/", root_of(owner), owner.name(), family.number())
+    [root_of(owner), owner.name(), "/", segment(family)].concat()
 }
 
 /// Returns the key of a handle.
 #[must_use]
 pub fn handle(id: &HandleId) -> String {
-    format!("{HANDLES}{id}")
+    [HANDLES, id.as_str()].concat()
 }
 
 /// Returns the key of a resource.
 #[must_use]
 pub fn resource(kind: ResourceKind, name: &str) -> String {
-    format!("{RESOURCE_ROOT}{}/{name}", kind.plural())
+    [RESOURCE_ROOT, kind.plural(), "/", name].concat()
 }
 
 /// Returns what the keys of a kind's resources begin with.
 #[must_use]
 pub fn resources(kind: ResourceKind) -> String {
-    format!("{RESOURCE_ROOT}{}/", kind.plural())
+    [RESOURCE_ROOT, kind.plural(), "/"].concat()
 }
 
 /// Returns the key of a namespace's binding.
 #[must_use]
 pub fn binding(namespace: &str) -> String {
-    format!("{BINDING_ROOT}{namespace}")
+    [BINDING_ROOT, namespace].concat()
 }
 
 /// Returns what the keys of bindings begin with.
@@ -101,7 +101,7 @@ pub fn bindings() -> String {
 /// Returns the key of what only Ringfence knows of a pool.
 #[must_use]
 pub fn pool_mark(pool: &str) -> String {
-    format!("{POOL_MARK_ROOT}{pool}")
+    [POOL_MARK_ROOT, pool].concat()
 }
 
 /// Returns what the keys of marks of pools begin with.
@@ -155,9 +155,17 @@ fn one_segment(text: &str) -> Option<String> {
 }
 
 fn parse_cidr(rest: &str) -> Option<Cidr> {
-    let (version, text) = rest.strip_prefix("ipv")?.split_once("/block/")?;
-    let cidr = Cidr::from_key_text(text)?;
-    (version == cidr.family().number().to_string()).then_some(cidr)
+    let family = Family::ALL.into_iter().find(|family| rest.starts_with(segment(*family)))?;
+    let cidr = Cidr::from_key_text(rest.strip_prefix(segment(family))?)?;
+    (cidr.family() == family).then_some(cidr)
+}
+
+/// Returns what stands before the network in the keys of a family's blocks.
+fn segment(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4/block/",
+        Family::V6 => "ipv6/block/",
+    }
 }
 
 #[cfg(test)]
