@@ -155,9 +155,9 @@ fn one_segment(text: &str) -> Option<String> {
 }
 
 fn parse_cidr(rest: &str) -> Option<Cidr> {
-    let family = Family::ALL.into_iter().find(|family| rest.starts_with(segment(*family)))?;
-    let cidr = Cidr::from_key_text(rest.strip_prefix(segment(family))?)?;
-    (cidr.family() == family).then_some(cidr)
+    let text = Family::ALL.into_iter().find_map(|family| rest.strip_prefix(segment(family)))?;
+    let cidr = Cidr::from_key_text(text)?;
+    rest.starts_with(segment(cidr.family())).then_some(cidr)
 }
 
 /// Returns what stands before the network in the keys of a family's blocks.
