@@ -1,4 +1,4 @@
-//! The names under which values are stored. A plan makes dozens of them, so they are put together without formatting.
+//! The names under which values are stored. A plan makes dozens of them, so only the text of a network is formatted.
 
 use crate::ip::{Cidr, Family};
 
