@@ -112,7 +112,8 @@ fn every_scenario(replay: Replay<'_>) {
         scenario.check(replay);
     }
     let found = difference(&Recording::read(DAMAGED.0).unwrap(), replay);
-    assert_eq!((found.number, found.difference.aspect), (LEAKING_DEL, Aspect::Exit), "{found}");
+    let aspects: Vec<Aspect> = found.differences.iter().map(|found| found.aspect).collect();
+    assert_eq!((found.number, aspects), (LEAKING_DEL, vec![Aspect::Exit]), "{found}");
     assert_eq!(found.title, "calico-ipam DEL c1 on n1");
 }
 
@@ -185,7 +186,7 @@ fn an_altered_recording_does_not_replay() {
             alter(&mut recording.steps[*step]);
             let found = difference(&recording, &on_model);
             assert_eq!(
-                (found.number, found.difference.aspect),
+                (found.number, found.differences[0].aspect),
                 (*step, *shown_by),
                 "{what}: {found}"
             );

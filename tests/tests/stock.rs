@@ -151,6 +151,10 @@ fn an_altered_recording_is_not_reproduced() {
         let mut recording = Recording::read(scenario).unwrap();
         alter(&mut recording.steps[step]);
         let found = difference(&recording);
-        assert_eq!((found.number, found.difference.aspect), (step, shown_by), "{what}: {found}");
+        assert_eq!(
+            (found.number, found.differences[0].aspect),
+            (step, shown_by),
+            "{what}: {found}"
+        );
     }
 }

@@ -70,26 +70,23 @@ impl Runs {
     }
 
     /// Compares every change that a step made to the store.
-    pub(crate) fn changes(
-        &mut self,
-        step: &Step,
-        before: &Keys,
-        after: &Keys,
-    ) -> Result<(), Difference> {
+    pub(crate) fn changes(&mut self, step: &Step, before: &Keys, after: &Keys) -> Vec<Difference> {
         let revision = |kv: &Kv| kv.mod_revision;
         let is_written = |kv: &&Kv| before.get(&kv.key).map(revision) != Some(kv.mod_revision);
         let written: BTreeSet<&Key> = after.values().filter(is_written).map(|kv| &kv.key).collect();
-        equal(Aspect::Put, &step.put.iter().map(|put| &put.key).collect(), &written)?;
         let gone: BTreeSet<&Key> = before.keys().filter(|key| !after.contains_key(*key)).collect();
-        equal(Aspect::Deleted, &step.deleted.iter().collect(), &gone)?;
+        let mut found = Vec::new();
+        let recorded = step.put.iter().map(|put| &put.key).collect();
+        found.extend(equal(Aspect::Put, &recorded, &written).err());
+        found.extend(equal(Aspect::Deleted, &step.deleted.iter().collect(), &gone).err());
         for put in &step.put {
             let value = after.get(&put.key).map(|kv| kv.value.as_slice()).unwrap_or_default();
             let recorded = self.theirs.value(&put.key, put.value.as_bytes());
             let here = self.ours.value(&put.key, value);
-            equal(Aspect::Value, &(&put.key, recorded), &(&put.key, here))?;
+            found.extend(equal(Aspect::Value, &(&put.key, recorded), &(&put.key, here)).err());
         }
         self.forget(step);
-        Ok(())
+        found
     }
 
     fn forget(&mut self, step: &Step) {

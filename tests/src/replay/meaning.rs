@@ -102,6 +102,24 @@ pub fn is_same(message: &str, failure: &Failure) -> bool {
     }
 }
 
+/// A part of a message of stock Calico, and the type that such an error has in Go.
+const TYPES: [(&str, &str); 8] = [
+    ("resource does not exist: ", "errors.ErrorResourceDoesNotExist"),
+    ("resource already exists: ", "errors.ErrorResourceAlreadyExists"),
+    ("update conflict: ", "errors.ErrorResourceUpdateConflict"),
+    ("is in cooldown", "errors.ErrorIPInCooldown"),
+    ("context deadline exceeded", "errors.ErrorDatastoreError"),
+    ("is smaller than the minimum", "ipam.invalidSizeError"),
+    ("' is not empty", "ipam.errBlockNotEmpty"),
+    ("cannot find a qualified ippool, ", "*fmt.wrapError"),
+];
+
+/// Returns the type that an error with a recorded message has in Go.
+pub(super) fn go_type(message: &str) -> &'static str {
+    let row = TYPES.iter().find(|(part, _)| message.contains(part));
+    row.map_or("*errors.errorString", |(_, name)| name)
+}
+
 /// Returns the words of a recorded message that tell its meaning.
 pub(super) fn part_of(message: &str) -> Option<&'static str> {
     TABLE.iter().map(|(part, _)| *part).find(|part| message.contains(part))

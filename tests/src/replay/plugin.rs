@@ -76,16 +76,13 @@ pub async fn replay_through_plugin(
         let before = place.keys().await?;
         let answer = call.run();
         let after = place.keys().await?;
-        let same = prints_the_same(&step.stdout, step.exit, &answer).and_then(|()| {
-            if !answer.success {
-                untouched(&before, &after)?;
-            }
-            runs.changes(step, &before, &after)
-        });
-        same.map_err(|difference| {
-            let (scenario, title) = (recording.scenario.clone(), step.title.clone());
-            ReplayError::Mismatch(Box::new(Mismatch { scenario, number, title, difference }))
-        })?;
+        let mut differences =
+            Vec::from_iter(prints_the_same(&step.stdout, step.exit, &answer).err());
+        if !answer.success {
+            differences.extend(untouched(&before, &after).err());
+        }
+        differences.extend(runs.changes(step, &before, &after));
+        Mismatch::check(&recording.scenario, number, step, differences)?;
         *(if answer.success { &mut summary.succeeded } else { &mut summary.failed }) += 1;
     }
     Ok(summary)

@@ -46,7 +46,7 @@ pub enum ReplayError {
 
 /// A step that came out differently.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{scenario}, step {number} ({title}): {difference}")]
+#[error("{scenario}, step {number} ({title}): {}", told(differences))]
 pub struct Mismatch {
     /// The recording.
     pub scenario: String,
@@ -54,8 +54,29 @@ pub struct Mismatch {
     pub number: usize,
     /// What the step did.
     pub title: String,
-    /// In what it differs.
-    pub difference: Difference,
+    /// Everything in which it differs, in the order in which it is compared.
+    pub differences: Vec<Difference>,
+}
+
+fn told(differences: &[Difference]) -> String {
+    let texts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    texts.join("\n")
+}
+
+impl Mismatch {
+    /// Says what differs at a step; nothing where nothing does.
+    pub(crate) fn check(
+        scenario: &str,
+        number: usize,
+        step: &Step,
+        differences: Vec<Difference>,
+    ) -> Result<(), ReplayError> {
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let (scenario, title) = (scenario.to_owned(), step.title.clone());
+        Err(ReplayError::Mismatch(Box::new(Self { scenario, number, title, differences })))
+    }
 }
 
 /// Replays a recording on an empty store.
@@ -86,10 +107,8 @@ pub async fn replay_moving<'s, S: Store + 's>(
     for (number, step) in recording.steps.iter().enumerate() {
         replay.store = store_before(number).await;
         now = Timestamp::from_nanos(now.nanos() + STEP_NANOS).minus_seconds(-step.pause_seconds);
-        replay.step(step, now).await?.map_err(|difference| {
-            let (scenario, title) = (recording.scenario.clone(), step.title.clone());
-            ReplayError::Mismatch(Box::new(Mismatch { scenario, number, title, difference }))
-        })?;
+        let differences = replay.step(step, now).await?;
+        Mismatch::check(&recording.scenario, number, step, differences)?;
     }
     Ok(replay.summary)
 }
@@ -102,17 +121,13 @@ struct Replay<'s, S> {
 }
 
 impl<S: Store> Replay<'_, S> {
-    async fn step(
-        &mut self,
-        step: &Step,
-        now: Timestamp,
-    ) -> Result<Result<(), Difference>, ReplayError> {
+    async fn step(&mut self, step: &Step, now: Timestamp) -> Result<Vec<Difference>, ReplayError> {
         let call = match Call::read(step, now) {
             Ok(None) => {
                 load(self.store, step).await?;
                 self.runs.note(step);
                 self.summary.loaded += 1;
-                return Ok(Ok(()));
+                return Ok(Vec::new());
             }
             Ok(Some(call)) => Ok(call),
             Err(error) => Err(Failure::BadInput(error)),
@@ -132,15 +147,16 @@ impl<S: Store> Replay<'_, S> {
         found: &Answer,
         before: &Keys,
         after: &Keys,
-    ) -> Result<(), Difference> {
-        answer(step, found)?;
+    ) -> Vec<Difference> {
+        let mut differences = Vec::from_iter(answer(step, found).err());
         if found.is_err() {
-            untouched(before, after)?;
+            differences.extend(untouched(before, after).err());
             self.summary.failed += 1;
         } else {
             self.summary.succeeded += 1;
         }
-        self.runs.changes(step, before, after)
+        differences.extend(self.runs.changes(step, before, after));
+        differences
     }
 
     async fn carry_out(&self, call: Call, now: Timestamp) -> Result<Answer, ReplayError> {

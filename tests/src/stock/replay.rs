@@ -60,7 +60,12 @@ pub(super) fn mismatch(
     difference: Difference,
 ) -> ReplayError {
     let (scenario, title) = (scenario.to_owned(), step.title.clone());
-    ReplayError::Mismatch(Box::new(Mismatch { scenario, number, title, difference }))
+    ReplayError::Mismatch(Box::new(Mismatch {
+        scenario,
+        number,
+        title,
+        differences: vec![difference],
+    }))
 }
 
 /// What a step comes to.
@@ -206,7 +211,9 @@ impl<'s, S: Store> Tape<'s, S> {
         before: &Keys,
         after: &Keys,
     ) -> Result<(), Difference> {
-        self.runs.changes(step, before, after)?;
+        if let Some(difference) = self.runs.changes(step, before, after).into_iter().next() {
+            return Err(difference);
+        }
         for put in &step.put {
             let here: &Kv = &after[&put.key];
             equal(Aspect::Version, &(&put.key, put.version), &(&put.key, here.version))?;

@@ -7,7 +7,7 @@ use ipam_core::plan::Owners;
 use serde_json::{Map, Value, json};
 
 use super::super::compare::{Aspect, Difference, equal};
-use super::super::meaning::{Failure, is_same};
+use super::super::meaning::{Failure, go_type, is_same};
 
 /// What a call returned here.
 #[derive(Debug)]
@@ -46,34 +46,60 @@ impl Answer {
     }
 
     /// Compares the answer with the recorded one.
-    pub(super) fn same_as(&self, recorded: &Value) -> Result<(), Difference> {
+    pub(super) fn compare(&self, recorded: &Value) -> Vec<Difference> {
         let message = recorded["error"].as_str();
-        match (&self.error, message) {
-            (None, None) => {}
-            (Some(Fault::Said(here)), Some(there)) => {
-                equal(Aspect::Reason, &there.trim(), &here.as_str())?;
-            }
-            (Some(Fault::Failure(failure)), Some(there)) if is_same(there, failure) => {
-                return nothing_else(recorded);
-            }
-            (Some(Fault::Failure(failure)), Some(there)) => {
-                let (recorded, here) = (there.to_owned(), failure.to_string());
-                return Err(Difference { aspect: Aspect::Reason, recorded, here });
-            }
-            (error, there) => {
-                let (recorded, here) = (format!("{there:?}"), format!("{error:?}"));
-                return Err(Difference { aspect: Aspect::Exit, recorded, here });
-            }
-        }
+        let mut found = Vec::from_iter(self.error_as(message).err());
+        // An error has its type by its message, whoever meets it.
+        let named = &recorded["errorType"];
+        found.extend(equal(Aspect::Reason, named, &json!(message.map(go_type))).err());
+        found.extend(self.nothing_else(recorded).err());
         for (member, here) in self.value.as_object().into_iter().flatten() {
             let there = &recorded[member];
             let is_empty = there.is_null() && here.is_array();
             let there = if is_empty { Value::Array(Vec::new()) } else { sorted(there) };
             let [there, here] = [there, sorted(here)].map(|list| told_once(member, list));
-            equal(Aspect::Addresses, &(member, &there), &(member, &here))?;
+            found.extend(equal(Aspect::Addresses, &(member, &there), &(member, &here)).err());
         }
-        Ok(())
+        found
     }
+
+    /// Refuses a recorded answer that tells more than this one.
+    fn nothing_else(&self, recorded: &Value) -> Result<(), Difference> {
+        let is_empty = |value: &Value| match value {
+            Value::Null => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => false,
+        };
+        let is_here =
+            |name: &str| matches!(name, "error" | "errorType") || self.value.get(name).is_some();
+        let members = recorded.as_object().into_iter().flatten();
+        let others = members.filter(|(name, value)| !is_here(name) && !is_empty(value));
+        equal(Aspect::Addresses, &others.collect::<Vec<_>>(), &Vec::new())
+    }
+
+    /// Compares what went wrong, given the recorded message.
+    fn error_as(&self, message: Option<&str>) -> Result<(), Difference> {
+        match (&self.error, message) {
+            (None, None) => Ok(()),
+            (Some(Fault::Said(here)), Some(there)) => {
+                equal(Aspect::Reason, &there.trim(), &here.as_str())
+            }
+            (Some(Fault::Failure(failure)), Some(there)) if is_same(there, failure) => Ok(()),
+            (Some(Fault::Failure(failure)), Some(there)) => {
+                let (recorded, here) = (there.to_owned(), failure.to_string());
+                Err(Difference { aspect: Aspect::Reason, recorded, here })
+            }
+            (error, there) => {
+                let (recorded, here) = (format!("{there:?}"), format!("{error:?}"));
+                Err(Difference { aspect: Aspect::Exit, recorded, here })
+            }
+        }
+    }
+}
+
+/// Compares a recorded answer with success that tells nothing.
+pub(super) fn nothing_told(recorded: &Value) -> Vec<Difference> {
+    Answer::of(json!({})).compare(recorded)
 }
 
 /// Of an address that is named twice and is free stock Calico says so once or twice, as chance has it.
@@ -82,19 +108,6 @@ fn told_once(member: &str, mut list: Value) -> Value {
         addresses.dedup();
     }
     list
-}
-
-/// Whoever is refused is told nothing else.
-fn nothing_else(recorded: &Value) -> Result<(), Difference> {
-    let is_empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => false,
-    };
-    let members = recorded.as_object().into_iter().flatten();
-    let others = members.filter(|(name, _)| !matches!(name.as_str(), "error" | "errorType"));
-    let told: Vec<(&String, &Value)> = others.filter(|(_, value)| !is_empty(value)).collect();
-    equal(Aspect::Addresses, &told, &Vec::new())
 }
 
 /// Puts lists whose order says nothing in one order, and leaves out what is compared elsewhere.
@@ -110,10 +123,9 @@ fn sorted(recorded: &Value) -> Value {
         }
         // A release is told by its address: the conditions are those of the call.
         Value::Object(release) if release.contains_key("Address") => release["Address"].clone(),
-        // What is given is listed in the order in which it was taken; the shortage says the messages again.
+        // What is given is listed in the order in which it was taken.
         Value::Object(share) if share.contains_key("requested") => {
             let mut share = share.clone();
-            share.remove("msgs");
             if share["ips"].is_null() {
                 share["ips"] = Value::Array(Vec::new());
             }

@@ -7,8 +7,8 @@ use ipam_core::inventory::Inventory;
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::model::{HandleId, ResourceKind, Timestamp, key};
 use ipam_core::plan::{
-    Assign, Assigned, AssignmentOf, Configure, GivenUp, HandleTarget, Held, HeldAddress, ReadAll,
-    Release, ReleaseAddresses, Released, Request, Shortage, Want,
+    Assign, Assigned, AssignmentOf, Configure, GivenUp, HandleTarget, Held, HeldAddress, How,
+    ReadAll, Release, ReleaseAddresses, Released, Request, Shortage, Want,
 };
 use ipam_etcd::Store;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,8 @@ impl<S: Store> Replay<'_, S> {
     ) -> Result<Answer, ReplayError> {
         match operation {
             Operation::Assign(request) => {
-                self.ask(&*request, now, |reply| assigned(&request, &reply)).await
+                let pools = self.pools().await?;
+                self.ask(&*request, now, |reply| assigned(&request, &reply, &pools)).await
             }
             Operation::EnsureBlocks(request) => {
                 let blocks = |reply: BTreeMap<Family, Cidr>| {
@@ -44,7 +45,7 @@ impl<S: Store> Replay<'_, S> {
                 self.ask(&request, now, |_| unless(absent, json!({}))).await
             }
             Operation::ReleaseAddresses(request) => {
-                let pools = self.pools().await?;
+                let pools: Vec<Cidr> = self.pools().await?.into_values().collect();
                 self.ask(&request, now, |reply| released(&request, &reply, &pools)).await
             }
             Operation::Claim(request) => {
@@ -82,14 +83,15 @@ impl<S: Store> Replay<'_, S> {
         }
     }
 
-    /// Returns the networks of all pools.
-    async fn pools(&self) -> Result<Vec<Cidr>, ReplayError> {
+    /// Returns the networks of all pools, by their names.
+    async fn pools(&self) -> Result<BTreeMap<String, Cidr>, ReplayError> {
         let keys = self.keys().await?;
         let pools =
             keys.values().filter(|kv| kv.key.starts_with(&key::resources(ResourceKind::IpPool)));
         let networks = pools.filter_map(|kv| {
             let pool = serde_json::from_slice::<Value>(&kv.value).ok()?;
-            Cidr::parse(pool["spec"]["cidr"].as_str()?).ok()
+            let name = pool["metadata"]["name"].as_str()?.to_owned();
+            Some((name, Cidr::parse(pool["spec"]["cidr"].as_str()?).ok()?))
         });
         Ok(networks.collect())
     }
@@ -140,7 +142,7 @@ fn held(reply: &[HeldAddress]) -> Value {
     json!({ "ips": ips })
 }
 
-fn assigned(request: &Assign, reply: &Assigned) -> Answer {
+fn assigned(request: &Assign, reply: &Assigned, pools: &BTreeMap<String, Cidr>) -> Answer {
     let mut value = Map::new();
     let mut limit = None;
     for wanted in &request.families {
@@ -158,7 +160,12 @@ fn assigned(request: &Assign, reply: &Assigned) -> Answer {
         };
         let partial = short.map_or_else(|| "<nil>".to_owned(), ToString::to_string);
         let member = format!("v{}", wanted.family.number());
-        let share = json!({ "ips": ips, "partial": partial, "requested": requested });
+        let message = match short {
+            Some(short) => short.message(),
+            None => used_up(wanted.family, reply, pools),
+        };
+        let msgs = message.map(|message| vec![message]);
+        let share = json!({ "ips": ips, "msgs": msgs, "partial": partial, "requested": requested });
         value.insert(member, share);
         if short.is_some_and(|short| matches!(short.why, Shortage::BlockLimit { .. })) {
             limit = Some("cannot allocate new block due to per host block limit");
@@ -169,6 +176,16 @@ fn assigned(request: &Assign, reply: &Assigned) -> Answer {
         Some(text) => Answer::said(Value::Object(value), text),
         None => Answer::of(Value::Object(value)),
     }
+}
+
+/// Of a request that is fulfilled by borrowing, stock Calico tells which pools it borrowed from to their end on the way.
+fn used_up(family: Family, reply: &Assigned, pools: &BTreeMap<String, Cidr>) -> Option<String> {
+    let mut given = reply.addresses.iter().filter(|a| Family::of(a.ip) == family);
+    let last = given.next_back().filter(|last| last.how == Some(How::Borrowed))?;
+    let decision = reply.decisions.iter().find(|decision| decision.family == family)?;
+    let before = decision.pools.iter().take_while(|pool| **pool != last.pool);
+    let before: Vec<Cidr> = before.filter_map(|pool| pools.get(pool).copied()).collect();
+    if before.is_empty() { None } else { Shortage::Full.message(&before) }
 }
 
 /// Returns what stock Calico says of a handle that does not exist.

@@ -131,10 +131,8 @@ pub async fn replay_library<S: Store>(
         let later = Timestamp::from_nanos(now.nanos() + STEP_NANOS);
         now = later.minus_seconds(-step.step.pause_seconds);
         let intended = intended::at(&recording.scenario, number);
-        replay.step(step, now, intended).await?.map_err(|difference| {
-            let (scenario, title) = (recording.scenario.clone(), step.step.title.clone());
-            ReplayError::Mismatch(Box::new(Mismatch { scenario, number, title, difference }))
-        })?;
+        let differences = replay.step(step, now, intended).await?;
+        Mismatch::check(&recording.scenario, number, &step.step, differences)?;
     }
     Ok(replay.replayed)
 }
@@ -153,7 +151,7 @@ impl<S: Store> Replay<'_, S> {
         recorded: &LibraryStep,
         now: Timestamp,
         intended: Option<&Intended>,
-    ) -> Result<Result<(), Difference>, ReplayError> {
+    ) -> Result<Vec<Difference>, ReplayError> {
         let step = &recorded.step;
         let habit = self.habit(recorded);
         let before = self.states.phantoms();
@@ -161,61 +159,43 @@ impl<S: Store> Replay<'_, S> {
         let operation = match Operation::read(&step.title, &recorded.args, &self.numbers) {
             Ok(operation) => operation,
             Err(title) => {
-                // Calls have names of Go; one without its arguments is no set-up, but cannot be made.
-                let is_call = title.starts_with(|first: char| first.is_ascii_uppercase());
-                if recorded.args.is_null() && !is_call {
+                if is_set_up(recorded) {
                     self.replayed.loaded += 1;
                 } else {
                     self.replayed.missing.push(title);
                 }
                 self.load(step).await?;
-                return Ok(Ok(()));
+                return Ok(Vec::new());
             }
         };
-        if let Err(difference) = judge_phantoms(recorded, &before, &self.states.phantoms()) {
-            return Ok(Err(difference));
-        }
+        let phantoms = judge_phantoms(recorded, &before, &self.states.phantoms());
         let answer = self.carry_out(operation, now).await?;
-        let after = self.keys().await?;
-        let told = match habit {
-            // What it says of such a handle is not what is true.
-            Some(Habit::Phantom) if answer.denies() => Ok(()),
-            _ => answer.same_as(&recorded.result),
+        let mut after = self.keys().await?;
+        let mut found = match habit {
+            // What it says of such a handle is not what is true: that it is there, and holds nothing.
+            Some(Habit::Phantom) if answer.denies() => answer::nothing_told(&recorded.result),
+            _ => answer.compare(&recorded.result),
         };
-        let told = match (told, intended) {
-            // Its other habits show in the store alone.
-            (Err(difference), None) => return Ok(Err(difference)),
-            (told, _) => told,
-        };
-        let same = told.and_then(|()| self.states.compare(&after));
-        match (same, intended, habit) {
-            (Ok(()), None, Some(Habit::Phantom)) => self.replayed.intended += 1,
-            (Ok(()), None, _) => self.replayed.same += 1,
-            (Ok(()), Some(intended), _) => {
-                let (aspect, recorded) = (Aspect::Reason, intended.why.to_owned());
-                return Ok(Err(Difference { aspect, recorded, here: "no difference".to_owned() }));
-            }
-            (Err(difference), Some(intended), _) if !intended.is(&difference) => {
-                return Ok(Err(difference));
-            }
-            (Err(_), Some(_), _) => {
-                self.replayed.intended += 1;
-                let ops = self.states.mend(&after);
-                self.write(&ops).await?;
-            }
-            (Err(_), None, Some(Habit::RepeatedRelease)) => {
-                // Once its blocks are written again, everything must be equal.
-                self.write(&operation::written_again(&recorded.args, &after)).await?;
-                if let Err(difference) = self.states.compare(&self.keys().await?) {
-                    return Ok(Err(difference));
-                }
-                self.replayed.intended += 1;
-            }
-            (Err(difference), None, _) => return Ok(Err(difference)),
+        found.extend(phantoms);
+        let mut state = self.states.compare(&after);
+        let is_again = habit == Some(Habit::RepeatedRelease) && !state.is_empty();
+        if is_again {
+            // Once its blocks are written again, everything must be equal.
+            self.write(&operation::written_again(&recorded.args, &after)).await?;
+            after = self.keys().await?;
+            state = self.states.compare(&after);
         }
-        let after = self.keys().await?;
+        found.extend(state);
+        if let Some(intended) = intended {
+            found = intended.others(found);
+            let ops = self.states.mend(&after);
+            self.write(&ops).await?;
+            after = self.keys().await?;
+        }
+        let is_otherwise = intended.is_some() || is_again || habit == Some(Habit::Phantom);
+        *(if is_otherwise { &mut self.replayed.intended } else { &mut self.replayed.same }) += 1;
         self.numbers.note(step, &after);
-        Ok(Ok(()))
+        Ok(found)
     }
 
     /// Returns what stock Calico does otherwise in a step, if it meets it there.
@@ -273,13 +253,22 @@ impl<S: Store> Replay<'_, S> {
     }
 }
 
+/// Says whether a step is no call: it has no arguments, is told in words, and returned nothing but an exit status.
+fn is_set_up(recorded: &LibraryStep) -> bool {
+    let title = &recorded.step.title;
+    let returned = recorded.result.as_object().into_iter().flatten();
+    recorded.args.is_null()
+        && (title == "setup" || title.contains(' '))
+        && returned.map(|(member, _)| member).all(|member| member == "exit")
+}
+
 /// Refuses a count beyond what is held where stock Calico would not have written one: only a request for any addresses
 /// counts what it asked a block for, and not what the block gave.
 fn judge_phantoms(
     recorded: &LibraryStep,
     before: &Phantoms,
     after: &Phantoms,
-) -> Result<(), Difference> {
+) -> Option<Difference> {
     for ((key, block), count) in after {
         let old = before.get(&(key.clone(), *block)).copied().unwrap_or(0);
         let request = &recorded.args["AutoAssign"];
@@ -294,8 +283,8 @@ fn judge_phantoms(
         if *count > most {
             let recorded = format!("{key} counts {count} in {block} that it does not hold");
             let here = format!("at most {most} can have been asked for and not given");
-            return Err(Difference { aspect: Aspect::Value, recorded, here });
+            return Some(Difference { aspect: Aspect::Value, recorded, here });
         }
     }
-    Ok(())
+    None
 }

@@ -74,16 +74,21 @@ impl States {
     }
 
     /// Compares the store here with the recorded one.
-    pub(super) fn compare(&mut self, here: &Keys) -> Result<(), Difference> {
+    pub(super) fn compare(&mut self, here: &Keys) -> Vec<Difference> {
         self.forget_gone(here);
         let expected = self.expected();
-        equal(Aspect::Put, &expected.keys().collect::<Vec<_>>(), &here.keys().collect())?;
+        let is_gone = |key: &&Key| !here.contains_key(*key);
+        let is_new = |key: &&Key| !expected.contains_key(*key);
+        let gone: Vec<&Key> = expected.keys().filter(is_gone).collect();
+        let new: Vec<&Key> = here.keys().filter(is_new).collect();
+        let mut found = Vec::from_iter(equal(Aspect::Put, &gone, &new).err());
         for (key, value) in &expected {
             let recorded = self.theirs.value(key, value.as_bytes());
-            let ours = here.get(key).map(|kv| kv.value.as_slice()).unwrap_or_default();
-            equal(Aspect::Value, &(key, recorded), &(key, self.ours.value(key, ours)))?;
+            let Some(ours) = here.get(key) else { continue };
+            let ours = self.ours.value(key, &ours.value);
+            found.extend(equal(Aspect::Value, &(key, recorded), &(key, ours)).err());
         }
-        Ok(())
+        found
     }
 
     /// A block that was deleted here begins anew when it is created again.
