@@ -357,26 +357,14 @@ impl<'s, S: Store> Call<'s, S> {
 fn recollection(view: View, witness: &str) -> Option<Recollection> {
     let mut recollection = view.into_recollection(witness)?;
     recollection.kvs.retain(|kv| !kv.key.starts_with(key::HANDLES));
-    recollection.absent.retain(|key| match key::parse(key) {
-        Some(key::Named::Block(_) | key::Named::Affinity(..) | key::Named::Handle(_)) | None => {
-            false
-        }
-        Some(
-            key::Named::Config
-            | key::Named::Resource(..)
-            | key::Named::Binding(_)
-            | key::Named::PoolMark(_),
-        ) => true,
-    });
+    recollection.absent.retain(|key| key == key::CONFIG || !key.starts_with(key::IPAM_ROOT));
     Some(recollection)
 }
 
 /// Finds a key whose new value was never written before: a block's, which holds times and counters.
 fn witness(txn: &Txn) -> Option<String> {
     txn.then.iter().find_map(|op| match op {
-        Op::Put { key, .. } if matches!(key::parse(key), Some(key::Named::Block(_))) => {
-            Some(key.clone())
-        }
+        Op::Put { key, .. } if key.starts_with(key::BLOCKS) => Some(key.clone()),
         Op::Put { .. } | Op::Delete { .. } | Op::Read(_) => None,
     })
 }

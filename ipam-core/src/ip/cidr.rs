@@ -1,12 +1,15 @@
 //! Networks.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
 use super::{Family, Ordinal, number_of};
+
+/// How long the text of a network in a key can be: an IPv6 address with all its digits, a hyphen and three digits.
+const KEY_TEXT_MAX: usize = 43;
 
 /// A network in canonical form: the address has no bits behind the prefix.
 ///
@@ -187,7 +190,10 @@ impl Cidr {
     /// Writes the network as it appears in a key, with `-` in place of `/`.
     #[must_use]
     pub fn key_text(&self) -> String {
-        format!("{}-{}", self.first_address(), self.prefix)
+        let mut text = String::with_capacity(KEY_TEXT_MAX);
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{}-{}", self.first_address(), self.prefix);
+        text
     }
 
     /// Reads the form that [`Cidr::key_text`] writes; `None` unless it is canonical.
@@ -195,8 +201,17 @@ impl Cidr {
     /// A block under another spelling of its network would be listed under one key and fetched under another.
     #[must_use]
     pub fn from_key_text(text: &str) -> Option<Self> {
-        let cidr = Self::parse(&text.replacen('-', "/", 1)).ok()?;
-        (cidr.key_text() == text).then_some(cidr)
+        let (address, length) = text.split_once('-')?;
+        let ip: IpAddr = address.parse().ok()?;
+        let prefix: u8 = length.parse().ok()?;
+        let is_spelt_so = match (ip, length.as_bytes()) {
+            (_, [b'+', ..] | [b'0', _, ..]) => false,
+            // Of an IPv4 address there is one spelling.
+            (IpAddr::V4(_), _) => true,
+            (IpAddr::V6(ip), _) => ip.to_string() == address,
+        };
+        let cidr = Self::around(ip, prefix).ok()?;
+        (is_spelt_so && cidr.first_address() == ip).then_some(cidr)
     }
 
     fn address(&self, number: u128) -> IpAddr {
@@ -301,8 +316,23 @@ mod tests {
         ] {
             assert!(Cidr::parse(text).is_err(), "{text}");
         }
-        assert_eq!(Cidr::from_key_text("10.0.0.1-24"), None, "host bits in a key");
-        assert_eq!(Cidr::from_key_text("fd00:0::-64"), None, "a long spelling in a key");
+        for (what, text) in [
+            ("host bits", "10.0.0.1-24"),
+            ("host bits", "fd00::1-64"),
+            ("a long spelling", "fd00:0::-64"),
+            ("capitals", "FD00::-64"),
+            ("a zero in front of an address", "10.0.0.01-32"),
+            ("a zero in front of a length", "10.0.0.0-08"),
+            ("a sign", "10.0.0.0-+8"),
+            ("no length", "10.0.0.0-"),
+            ("too long a length", "10.0.0.0-33"),
+            ("a slash", "10.0.0.0/8"),
+            ("two lengths", "10.0.0.0-8-8"),
+            ("an IPv4 address inside of IPv6", "::ffff:10.0.0.0-120"),
+        ] {
+            assert_eq!(Cidr::from_key_text(text), None, "{what}: {text}");
+        }
+        assert!(Cidr::from_key_text("0.0.0.0-0").is_some(), "all addresses");
     }
 
     #[test]

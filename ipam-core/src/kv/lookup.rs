@@ -18,7 +18,9 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, 
 #[derive(Debug)]
 pub struct Lookup<'v> {
     view: &'v View,
-    guards: RefCell<BTreeMap<Range, Compare>>,
+    guards: RefCell<BTreeMap<Key, Compare>>,
+    /// Of whole ranges.
+    range_guards: RefCell<BTreeMap<Range, Compare>>,
     /// Keys that are taken for absent in a recalled view, and how they would have been read without it.
     expected: RefCell<BTreeSet<Key>>,
     wishes: RefCell<BTreeSet<Read>>,
@@ -40,6 +42,7 @@ impl<'v> Lookup<'v> {
         Self {
             view,
             guards: RefCell::default(),
+            range_guards: RefCell::default(),
             expected: RefCell::default(),
             wishes: RefCell::default(),
             relies_on_memory: Cell::new(false),
@@ -138,7 +141,7 @@ impl<'v> Lookup<'v> {
     /// Where the guess is wrong, the failed transaction reads the key.
     pub fn guess(&mut self, key: &str, mod_revision: Revision) {
         let compare = Compare::Key { key: key.to_owned(), mod_revision };
-        self.guards.borrow_mut().insert(Range::key(key), compare);
+        self.guards.borrow_mut().insert(key.to_owned(), compare);
     }
 
     /// Returns the values of a range as a guard: the transaction will fail if one was added or changed.
@@ -211,7 +214,7 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] for written keys that were never read.
     pub fn into_txn(mut self, ops: Vec<Op>) -> Result<Txn, Missing> {
         let written = || ops.iter().filter_map(Op::written_key);
-        let is_guarded = |key: &str| self.guards.borrow().contains_key(&Range::key(key));
+        let is_guarded = |key: &str| self.guards.borrow().contains_key(key);
         let unguarded: Vec<Key> =
             written().filter(|key| !is_guarded(key)).map(str::to_owned).collect();
         self.require(unguarded.iter().map(|key| Read::values(Range::key(key.clone()))))?;
@@ -226,14 +229,12 @@ impl<'v> Lookup<'v> {
             then.extend(self.guard_recalled_ranges().into_iter().map(Op::Read));
         }
         then.extend(ops);
-        let guards = self.guards.into_inner();
-        let scanned: Vec<&Range> = guards.keys().filter(|range| range.end().is_some()).collect();
-        let is_scanned = |range: &Range| {
-            range.end().is_none() && scanned.iter().any(|scan| scan.contains(range.start()))
-        };
-        let again = guards.keys().filter(|range| !is_scanned(range));
-        let mut otherwise: Vec<Read> = again.cloned().map(Read::values).collect();
-        let mut compares: Vec<Compare> = guards.into_values().collect();
+        let (guards, ranges) = (self.guards.into_inner(), self.range_guards.into_inner());
+        let is_scanned = |key: &Key| ranges.keys().any(|range| range.contains(key));
+        let keys = guards.keys().filter(|key| !is_scanned(key)).map(Range::key);
+        let mut otherwise: Vec<Read> =
+            keys.chain(ranges.keys().cloned()).map(Read::values).collect();
+        let mut compares: Vec<Compare> = guards.into_values().chain(ranges.into_values()).collect();
         if let Some(kv) = self.view.witness() {
             compares.push(Compare::Value { key: kv.key.clone(), value: kv.value.clone() });
         }
@@ -273,6 +274,10 @@ impl<'v> Lookup<'v> {
     }
 
     fn guard(&self, key: &str, kv: Option<&Kv>) {
+        // What a view holds does not change while somebody looks at it.
+        if self.guards.borrow().contains_key(key) {
+            return;
+        }
         let compare = match kv {
             Some(kv) if self.view.is_presumed(key) => {
                 Compare::Value { key: key.to_owned(), value: kv.value.clone() }
@@ -282,13 +287,16 @@ impl<'v> Lookup<'v> {
                 Compare::Key { key: key.to_owned(), mod_revision }
             }
         };
-        self.guards.borrow_mut().insert(Range::key(key), compare);
+        self.guards.borrow_mut().insert(key.to_owned(), compare);
     }
 
     fn guard_range(&self, range: &Range) {
+        if self.range_guards.borrow().contains_key(range) {
+            return;
+        }
         if let Some(newest) = self.view.scanned(range, true) {
             let compare = Compare::Range { range: range.clone(), newest };
-            self.guards.borrow_mut().insert(range.clone(), compare);
+            self.range_guards.borrow_mut().insert(range.clone(), compare);
         }
     }
 
@@ -297,13 +305,11 @@ impl<'v> Lookup<'v> {
     /// Larger ranges are counted when the transaction is applied, which is soon enough to stop recalling them; those reads
     /// are returned.
     fn guard_recalled_ranges(&self) -> Vec<Read> {
-        let is_range = |range: &&Range| range.end().is_some();
-        let ranges: Vec<Range> = self.guards.borrow().keys().filter(is_range).cloned().collect();
         let mut counts = Vec::new();
-        for range in ranges {
-            let kvs = self.view.iter_range(&range);
+        for range in self.range_guards.borrow().keys() {
+            let kvs = self.view.iter_range(range);
             if kvs.len() > KEYS_GUARDED_MAX {
-                counts.push(Read::count(range));
+                counts.push(Read::count(range.clone()));
                 continue;
             }
             for kv in kvs {

@@ -1,4 +1,4 @@
-//! The names under which values are stored. A plan makes dozens of them, so only the text of a network is formatted.
+//! The names under which values are stored. A plan makes and reads dozens of them, so hardly anything is formatted.
 
 use crate::ip::{Cidr, Family};
 
@@ -15,7 +15,8 @@ pub const OWN_ROOT: &str = "/ringfence/v1/";
 /// The configuration that allocators obey; the resource `IPAMConfiguration` is another matter.
 pub const CONFIG: &str = "/calico/ipam/v2/config";
 
-const BLOCK_ROOT: &str = "/calico/ipam/v2/assignment/";
+/// What the keys of all blocks begin with.
+pub const BLOCKS: &str = "/calico/ipam/v2/assignment/";
 /// What the keys of all handles begin with.
 pub const HANDLES: &str = "/calico/ipam/v2/handle/";
 /// What the keys of all hosts' claims begin with.
@@ -46,13 +47,13 @@ pub enum Named {
 /// Returns the key of a block.
 #[must_use]
 pub fn block(cidr: &Cidr) -> String {
-    [BLOCK_ROOT, segment(cidr.family()), &cidr.key_text()].concat()
+    [BLOCKS, segment(cidr.family()), &cidr.key_text()].concat()
 }
 
 /// Returns what the keys of a family's blocks begin with.
 #[must_use]
 pub fn blocks(family: Family) -> String {
-    [BLOCK_ROOT, segment(family)].concat()
+    [BLOCKS, segment(family)].concat()
 }
 
 /// Returns the key of an owner's claim on a block.
@@ -119,7 +120,7 @@ pub fn parse(key: &str) -> Option<Named> {
     if key == CONFIG {
         return Some(Named::Config);
     }
-    if let Some(rest) = key.strip_prefix(BLOCK_ROOT) {
+    if let Some(rest) = key.strip_prefix(BLOCKS) {
         return parse_cidr(rest).map(Named::Block);
     }
     if let Some(id) = key.strip_prefix(HANDLES) {

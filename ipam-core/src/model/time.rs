@@ -79,14 +79,12 @@ impl Timestamp {
     /// Writes the point as Go's `time.String` does in UTC, the form of the `timestamp` attribute.
     #[must_use]
     pub fn to_go_text(self) -> String {
-        let (date, clock) = self.civil();
-        let fraction = self.nanos.rem_euclid(NANOS_PER_SECOND);
-        let fraction = if fraction == 0 {
-            String::new()
-        } else {
-            format!(".{fraction:09}").trim_end_matches('0').to_owned()
-        };
-        format!("{date} {clock}{fraction} +0000 UTC")
+        let Civil { date: (year, month, day), clock: (hour, minute, second) } = self.civil();
+        let nanos = self.nanos.rem_euclid(NANOS_PER_SECOND);
+        let text =
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        [text, " +0000 UTC"].concat()
     }
 
     /// Reads a point as Go's `time.String` writes it in any zone, `None` where it is none.
@@ -98,19 +96,28 @@ impl Timestamp {
         parse(&format!("{date} {clock}{hours}:{minutes}"))
     }
 
-    fn civil(self) -> (String, String) {
+    fn civil(self) -> Civil {
         let seconds = self.seconds();
-        let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY);
-        let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-        (format!("{year:04}-{month:02}-{day:02}"), clock)
+        Civil {
+            date: civil_from_days(seconds.div_euclid(SECONDS_PER_DAY)),
+            clock: (second / 3600, second / 60 % 60, second % 60),
+        }
     }
+}
+
+/// A point as people write it, in UTC.
+struct Civil {
+    /// Year, month and day.
+    date: (i64, i64, i64),
+    /// Hour, minute and second.
+    clock: (i64, i64, i64),
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, clock) = self.civil();
-        write!(f, "{date}T{clock}Z")
+        let Civil { date: (year, month, day), clock: (hour, minute, second) } = self.civil();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
@@ -164,8 +171,10 @@ fn parse(text: &str) -> Option<Timestamp> {
     let days = days_from_civil(year, month, day);
     let seconds =
         days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset_seconds(zone)?;
-    let nanos: i128 =
-        fraction.chars().chain(std::iter::repeat('0')).take(9).collect::<String>().parse().ok()?;
+    // What lies beyond nanoseconds is cut off.
+    let digits = fraction.bytes().map(|digit| i128::from(digit - b'0'));
+    let nanos =
+        digits.chain(std::iter::repeat(0)).take(9).fold(0, |nanos, digit| nanos * 10 + digit);
     let total = i128::from(seconds) * NANOS_PER_SECOND + nanos;
     let timestamp = Timestamp::from_nanos(total);
     (timestamp.nanos() == total).then_some(timestamp)

@@ -96,18 +96,12 @@ impl Request for Release {
 /// Counts what the blocks of a view hold for a handle.
 fn counted(view: &View, id: &HandleId) -> Handle {
     let mut handle = Handle::new();
-    // The text of one handle may be the beginning of another's; only a block that names this one is worth reading.
-    let named = format!(r#""handle_id":"{id}""#);
-    for kv in view.iter() {
-        let may_hold = str::from_utf8(&kv.value).is_ok_and(|text| text.contains(&named));
-        if !may_hold || !matches!(key::parse(&kv.key), Some(key::Named::Block(_))) {
-            continue;
-        }
-        if let Ok(block) = Block::decode(&kv.key, &kv.value) {
-            let count = block.ordinals_of(id.as_str(), |_| true).len();
-            if count > 0 {
-                handle = handle.plus(block.cidr, u64::try_from(count).unwrap_or(u64::MAX));
-            }
+    for kv in view.iter().filter(|kv| kv.key.starts_with(key::BLOCKS)) {
+        let count = Block::count_as_stored(&kv.value, id);
+        if count > 0
+            && let Some(key::Named::Block(cidr)) = key::parse(&kv.key)
+        {
+            handle = handle.plus(cidr, count);
         }
     }
     handle
