@@ -98,16 +98,25 @@ fn every_recording_replays_on_real_etcd() {
 /// Changes one step; says whether it holds what is changed.
 type Alteration = (&'static str, fn(&mut LibraryStep) -> bool);
 
-const ALTERATIONS: [Alteration; 12] = [
+const ALTERATIONS: [Alteration; 15] = [
     ("an ordinal", |step| in_value(&mut step.step.put, "/block/", swap_ordinals)),
-    ("a count", |step| fulfilled(step) && in_value(&mut step.step.put, "/handle/", lower_count)),
-    // Where stock Calico was asked for any addresses it counts what it was asked for.
-    ("a count too many", |step| {
-        step.step.title != "AutoAssign" && in_value(&mut step.step.put, "/handle/", raise_count)
-    }),
+    ("a count", |step| in_value(&mut step.step.put, "/handle/", lower_count)),
+    ("a count too many", |step| in_value(&mut step.step.put, "/handle/", raise_count)),
+    ("how a handle is written", |step| in_value(&mut step.step.put, "/handle/", add_nothing)),
     ("a sequence number", |step| in_value(&mut step.step.put, "/assignment/", raise_number)),
     ("a row's state", |step| in_value(&mut step.step.put, "/host/", unfinish)),
     ("a deleted key", |step| step.step.deleted.pop().is_some()),
+    ("a deletion too many", |step| {
+        step.step.deleted.push("/calico/ipam/v2/handle/ghost".to_owned());
+        true
+    }),
+    ("a condition of a release", |step| {
+        let released = step.result["released"].as_array_mut();
+        released.and_then(|released| released.first_mut()).is_some_and(|one| {
+            one["Handle"] = json!("intruder");
+            true
+        })
+    }),
     ("released addresses", |step| {
         let released = step.result["released"].as_array_mut();
         released.is_some_and(|released| released.drain(..).count() > 0)
@@ -144,19 +153,17 @@ const ALTERATIONS: [Alteration; 12] = [
     }),
 ];
 
-/// Says whether a step took all that it asked for: then no handle counts more than was given.
-fn fulfilled(step: &LibraryStep) -> bool {
-    step.step.title == "AssignIP" && step.result["error"].is_null()
+fn lower_count(handle: &mut Value) -> bool {
+    let blocks = handle["block"].as_object_mut().into_iter().flatten();
+    let mut counts = blocks.filter_map(|(_, count)| Some((count.as_u64()?, count)));
+    let Some((number, count)) = counts.next() else { return false };
+    *count = json!(number.saturating_sub(1));
+    number > 0
 }
 
-fn lower_count(handle: &mut Value) -> bool {
+fn add_nothing(handle: &mut Value) -> bool {
     let Some(blocks) = handle["block"].as_object_mut() else { return false };
-    // One that is higher may be a phantom.
-    if blocks.values().any(|count| *count != json!(1)) {
-        return false;
-    }
-    blocks.values_mut().for_each(|count| *count = json!(0));
-    true
+    blocks.insert("10.99.0.0/30".to_owned(), json!(0)).is_none()
 }
 
 /// What becomes of an altered recording.

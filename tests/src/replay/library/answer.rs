@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::compare::{Aspect, Difference, equal};
 use super::super::meaning::{Failure, go_type, is_same};
+use super::LibraryStep;
 
 /// What a call returned here.
 #[derive(Debug)]
@@ -46,18 +47,21 @@ impl Answer {
     }
 
     /// Compares the answer with the recorded one.
-    pub(super) fn compare(&self, recorded: &Value) -> Vec<Difference> {
+    pub(super) fn compare(&self, step: &LibraryStep) -> Vec<Difference> {
+        let recorded = &step.result;
         let message = recorded["error"].as_str();
         let mut found = Vec::from_iter(self.error_as(message).err());
         // An error has its type by its message, whoever meets it.
         let named = &recorded["errorType"];
         found.extend(equal(Aspect::Reason, named, &json!(message.map(go_type))).err());
         found.extend(self.nothing_else(recorded).err());
+        found.extend(other_conditions(recorded, &step.args));
         for (member, here) in self.value.as_object().into_iter().flatten() {
             let there = &recorded[member];
             let is_empty = there.is_null() && here.is_array();
             let there = if is_empty { Value::Array(Vec::new()) } else { sorted(there) };
-            let [there, here] = [there, sorted(here)].map(|list| told_once(member, list));
+            let [there, here] =
+                [there, sorted(here)].map(|list| told_once(member, list, &step.args));
             found.extend(equal(Aspect::Addresses, &(member, &there), &(member, &here)).err());
         }
         found
@@ -98,16 +102,32 @@ impl Answer {
 }
 
 /// Compares a recorded answer with success that tells nothing.
-pub(super) fn nothing_told(recorded: &Value) -> Vec<Difference> {
+pub(super) fn nothing_told(recorded: &LibraryStep) -> Vec<Difference> {
     Answer::of(json!({})).compare(recorded)
 }
 
 /// Of an address that is named twice and is free stock Calico says so once or twice, as chance has it.
-fn told_once(member: &str, mut list: Value) -> Value {
+fn told_once(member: &str, mut list: Value, args: &Value) -> Value {
     if let ("unallocated", Value::Array(addresses)) = (member, &mut list) {
-        addresses.dedup();
+        let asked = args["Release"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_again = |ip: &Value| asked.iter().filter(|one| one["Address"] == *ip).count() > 1;
+        addresses.dedup_by(|next, one| next == one && is_again(one));
     }
     list
+}
+
+/// Finds released addresses that are told with other conditions than those that they were asked for with.
+fn other_conditions(recorded: &Value, args: &Value) -> Option<Difference> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let asked = list(&args["Release"]).into_iter().map(|one| {
+        let handle = one["Handle"].as_str().unwrap_or_default().to_owned();
+        let (address, sequence) = (&one["Address"], &one["SequenceNumber"]);
+        json!({ "Address": address, "Handle": handle, "SequenceNumber": sequence })
+    });
+    let asked: Vec<Value> = asked.collect();
+    let mut told = list(&recorded["released"]);
+    told.retain(|one| !asked.contains(one));
+    equal(Aspect::Addresses, &told, &Vec::new()).err()
 }
 
 /// Puts lists whose order says nothing in one order, and leaves out what is compared elsewhere.
@@ -130,13 +150,6 @@ fn sorted(recorded: &Value) -> Value {
                 share["ips"] = Value::Array(Vec::new());
             }
             Value::Object(share)
-        }
-        // Stock Calico counts in 63 bits, and what is free in a larger pool overflows.
-        Value::Object(counts) if counts.get("capacity") == Some(&Value::from(i64::MAX)) => {
-            let mut counts: Map<String, Value> =
-                counts.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
-            counts.remove("available");
-            Value::Object(counts)
         }
         Value::Object(members) => {
             members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect()
@@ -180,6 +193,13 @@ pub(super) fn utilization(utilization: &Utilization, has_outside: bool) -> Answe
     let mut pools: Vec<Value> = Vec::new();
     for pool in &utilization.pools {
         let mut value = counts(&pool.counts);
+        if pool.counts.capacity > i64::MAX.unsigned_abs().into() {
+            // Stock Calico counts in 63 bits: what no block holds is the most that it can count, and what blocks have free
+            // runs over.
+            let free: u128 = pool.blocks.iter().map(|block| block.counts.available).sum();
+            let free = i64::try_from(free).unwrap_or(i64::MAX);
+            value["available"] = json!(i64::MAX.wrapping_add(free));
+        }
         value["name"] = json!(pool.name);
         value["cidr"] = json!(pool.cidr.to_string());
         value["blocks"] = list(pool.blocks.iter().map(block).collect());

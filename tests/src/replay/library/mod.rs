@@ -6,6 +6,7 @@
 
 mod answer;
 mod carry_out;
+mod form;
 mod intended;
 mod operation;
 mod state;
@@ -15,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ipam_core::ip::Family;
+use ipam_core::ip::Cidr;
 use ipam_core::kv::{Op, Range, Read, Txn};
 use ipam_core::model::{HandleId, Timestamp, key};
 use ipam_core::plan::Request;
@@ -155,11 +156,16 @@ impl<S: Store> Replay<'_, S> {
         let step = &recorded.step;
         let habit = self.habit(recorded);
         let before = self.states.phantoms();
+        let again = match habit {
+            Some(Habit::RepeatedRelease) => self.states.freed_again(&recorded.args),
+            Some(Habit::Phantom) | None => Vec::new(),
+        };
+        let faults = form::faults(recorded, self.states.recorded());
         self.states.note(step);
         let operation = match Operation::read(&step.title, &recorded.args, &self.numbers) {
             Ok(operation) => operation,
             Err(title) => {
-                if is_set_up(recorded) {
+                if form::is_set_up(recorded) {
                     self.replayed.loaded += 1;
                 } else {
                     self.replayed.missing.push(title);
@@ -173,26 +179,24 @@ impl<S: Store> Replay<'_, S> {
         let mut after = self.keys().await?;
         let mut found = match habit {
             // What it says of such a handle is not what is true: that it is there, and holds nothing.
-            Some(Habit::Phantom) if answer.denies() => answer::nothing_told(&recorded.result),
-            _ => answer.compare(&recorded.result),
+            Some(Habit::Phantom) if answer.denies() => answer::nothing_told(recorded),
+            _ => answer.compare(recorded),
         };
+        found.extend(faults);
         found.extend(phantoms);
-        let mut state = self.states.compare(&after);
-        let is_again = habit == Some(Habit::RepeatedRelease) && !state.is_empty();
-        if is_again {
+        if !again.is_empty() {
             // Once its blocks are written again, everything must be equal.
-            self.write(&operation::written_again(&recorded.args, &after)).await?;
+            self.write(&operation::written_again(&again, &after)).await?;
             after = self.keys().await?;
-            state = self.states.compare(&after);
         }
-        found.extend(state);
+        found.extend(self.states.compare(&after));
         if let Some(intended) = intended {
             found = intended.others(found);
             let ops = self.states.mend(&after);
             self.write(&ops).await?;
             after = self.keys().await?;
         }
-        let is_otherwise = intended.is_some() || is_again || habit == Some(Habit::Phantom);
+        let is_otherwise = intended.is_some() || habit.is_some();
         *(if is_otherwise { &mut self.replayed.intended } else { &mut self.replayed.same }) += 1;
         self.numbers.note(step, &after);
         Ok(found)
@@ -206,10 +210,8 @@ impl<S: Store> Replay<'_, S> {
                 self.states.is_phantom(&key::handle(&id)).then_some(Habit::Phantom)
             }
             "ReleaseIPs" => {
-                let released = recorded.args["Release"].as_array()?;
-                let named: BTreeSet<&str> =
-                    released.iter().filter_map(|one| one["Address"].as_str()).collect();
-                (named.len() < released.len()).then_some(Habit::RepeatedRelease)
+                let again = self.states.freed_again(&recorded.args);
+                (!again.is_empty()).then_some(Habit::RepeatedRelease)
             }
             _ => None,
         }
@@ -253,38 +255,53 @@ impl<S: Store> Replay<'_, S> {
     }
 }
 
-/// Says whether a step is no call: it has no arguments, is told in words, and returned nothing but an exit status.
-fn is_set_up(recorded: &LibraryStep) -> bool {
-    let title = &recorded.step.title;
-    let returned = recorded.result.as_object().into_iter().flatten();
-    recorded.args.is_null()
-        && (title == "setup" || title.contains(' '))
-        && returned.map(|(member, _)| member).all(|member| member == "exit")
-}
-
-/// Refuses a count beyond what is held where stock Calico would not have written one: only a request for any addresses
-/// counts what it asked a block for, and not what the block gave.
-fn judge_phantoms(
-    recorded: &LibraryStep,
-    before: &Phantoms,
-    after: &Phantoms,
-) -> Option<Difference> {
-    for ((key, block), count) in after {
-        let old = before.get(&(key.clone(), *block)).copied().unwrap_or(0);
-        let request = &recorded.args["AutoAssign"];
-        let asked = match block.family() {
-            Family::V4 => &request["Num4"],
-            Family::V6 => &request["Num6"],
+/// Compares what handles count beyond what they hold: only a request for any addresses changes that, which counts what it
+/// asked a block for, and not what the block gave.
+fn judge_phantoms(recorded: &LibraryStep, before: &Phantoms, after: &Phantoms) -> Vec<Difference> {
+    let mut expected = before.clone();
+    for (place, count) in asked_in_vain(recorded) {
+        *expected.entry(place).or_default() += count;
+    }
+    expected.retain(|_, count| *count > 0);
+    let places: BTreeSet<_> = expected.keys().chain(after.keys()).collect();
+    let mut found = Vec::new();
+    for place in places {
+        let (recorded, here) = (after.get(place), expected.get(place));
+        let told = |count: Option<&u64>| {
+            let (key, block) = place;
+            format!("{key} counts {} in {block} that it does not hold", count.unwrap_or(&0))
         };
-        let handle = request["HandleID"].as_str().and_then(|id| HandleId::new(id).ok());
-        let is_counted = handle.is_some_and(|id| *key == key::handle(&id));
-        let asked = asked.as_u64().filter(|_| is_counted).unwrap_or(0);
-        let most = old + asked.saturating_sub(1);
-        if *count > most {
-            let recorded = format!("{key} counts {count} in {block} that it does not hold");
-            let here = format!("at most {most} can have been asked for and not given");
-            return Some(Difference { aspect: Aspect::Value, recorded, here });
+        if recorded != here {
+            let (recorded, here) = (told(recorded), told(here));
+            found.push(Difference { aspect: Aspect::Value, recorded, here });
         }
     }
-    None
+    found
+}
+
+/// Returns what a request for any addresses asked of blocks and did not get, by what was recorded to be given.
+fn asked_in_vain(recorded: &LibraryStep) -> Phantoms {
+    let request = &recorded.args["AutoAssign"];
+    let mut phantoms = Phantoms::new();
+    let Some(id) = request["HandleID"].as_str().and_then(|id| HandleId::new(id).ok()) else {
+        return phantoms;
+    };
+    for (asked, share) in [("Num4", "v4"), ("Num6", "v6")] {
+        let ips = recorded.result[share]["ips"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let blocks = ips.iter().filter_map(|ip| Cidr::parse_with_host_bits(ip.as_str()?).ok());
+        // Under a cap a whole address is one that the handle had before.
+        let is_capped = request["MaxAllocToHandlePerIPVersion"].as_u64().is_some_and(|cap| cap > 0);
+        let is_new = |block: &Cidr| !is_capped || block.prefix() < block.family().bits();
+        let blocks: Vec<Cidr> = blocks.map(|(block, _)| block).filter(is_new).collect();
+        let mut left = request[asked].as_u64().unwrap_or(0);
+        for given in blocks.chunk_by(|one, next| one == next) {
+            let count = u64::try_from(given.len()).unwrap_or(u64::MAX);
+            if let Some(block) = given.first() {
+                *phantoms.entry((key::handle(&id), *block)).or_default() +=
+                    left.saturating_sub(count);
+            }
+            left = left.saturating_sub(count);
+        }
+    }
+    phantoms
 }

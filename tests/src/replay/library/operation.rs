@@ -145,6 +145,9 @@ struct ConfigArgs {
     max_blocks_per_host: i64,
     #[serde(rename = "IPCooldownSeconds", default)]
     cooldown_seconds: i64,
+    /// For which there is no request here.
+    #[serde(rename = "KubeVirtVMAddressPersistence")]
+    persistence: Option<String>,
 }
 
 impl Operation {
@@ -308,7 +311,9 @@ fn owner_change(updates: &Value, preconditions: &Value, role: &str) -> Result<Ow
 }
 
 fn configure(args: &Value) -> Option<Operation> {
-    let args: ConfigArgs = serde_json::from_value(args.clone()).ok()?;
+    let args: ConfigArgs = serde_json::from_value(args.clone())
+        .ok()
+        .filter(|args: &ConfigArgs| args.persistence.is_none())?;
     Some(Operation::Configure(Configure {
         strict_affinity: Some(args.strict_affinity),
         auto_allocate_blocks: Some(args.auto_allocate_blocks),
@@ -343,14 +348,10 @@ fn labels(namespace: Option<&Value>) -> BTreeMap<String, String> {
     labels.and_then(|labels| serde_json::from_value(labels.clone()).ok()).unwrap_or_default()
 }
 
-/// Returns the blocks of addresses that are named twice, written as they are with the next sequence number.
-pub(super) fn written_again(args: &Value, here: &Keys) -> Vec<Op> {
-    let released = args["Release"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ips: Vec<IpAddr> =
-        released.iter().filter_map(|one| one["Address"].as_str()?.parse().ok()).collect();
-    let twice = |ip: &&IpAddr| ips.iter().filter(|other| other == ip).count() > 1;
+/// Returns the blocks of addresses, written as they are with the next sequence number.
+pub(super) fn written_again(ips: &[IpAddr], here: &Keys) -> Vec<Op> {
     let mut ops = BTreeMap::new();
-    for ip in ips.iter().filter(twice) {
+    for ip in ips {
         for (key, kv) in here {
             let Ok(mut block) = Block::decode(key, &kv.value) else { continue };
             if block.cidr.contains(*ip) {

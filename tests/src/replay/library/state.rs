@@ -1,11 +1,13 @@
 //! The two stores that are compared: the recorded one and the one here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipam_core::ip::Cidr;
 use ipam_core::kv::{Key, Op};
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{Block, Handle};
+use serde_json::Value;
 
 use super::super::compare::{Aspect, Difference, Keys, equal};
 use super::super::normal::Normaliser;
@@ -36,6 +38,29 @@ impl States {
             }
             self.recorded.insert(put.key.clone(), put.value.clone());
         }
+    }
+
+    /// Returns what the recorded store holds.
+    pub(super) fn recorded(&self) -> &BTreeMap<Key, String> {
+        &self.recorded
+    }
+
+    /// Returns the free addresses of the recorded store that a call releases more than once.
+    pub(super) fn freed_again(&self, args: &Value) -> Vec<IpAddr> {
+        let released = args["Release"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ips: Vec<IpAddr> =
+            released.iter().filter_map(|one| one["Address"].as_str()?.parse().ok()).collect();
+        let is_again = |ip: &IpAddr| ips.iter().filter(|other| *other == ip).count() > 1;
+        let again: BTreeSet<IpAddr> = ips.iter().copied().filter(is_again).collect();
+        again.into_iter().filter(|ip| self.is_free(*ip)).collect()
+    }
+
+    fn is_free(&self, ip: IpAddr) -> bool {
+        self.recorded.iter().any(|(key, value)| {
+            let block = Block::decode(key, value.as_bytes()).ok();
+            let ordinal = block.as_ref().and_then(|block| block.cidr.ordinal_of(ip));
+            block.zip(ordinal).is_some_and(|(block, at)| block.record_of(at).is_none())
+        })
     }
 
     /// Returns how much more each handle of the recorded store counts in a block than it holds there.
