@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json::Unknown;
-use super::{DecodeError, Resource, ResourceKind, Timestamp, Uid, from_json};
+use super::{Resource, ResourceKind, Timestamp, Uid};
 
 /// Facts about the cluster, among them whether the datastore may be used.
 pub type ClusterInformation = Resource<ClusterInformationSpec>;
@@ -35,26 +35,6 @@ pub struct ClusterInformationSpec {
 impl ClusterInformation {
     /// The only name that exists.
     pub const NAME: &str = "default";
-
-    /// Says whether the value of a key is that of a cluster that is locked. Every request asks, so nothing else of it is read.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError::Json`] with the key.
-    pub fn is_locked(key: &str, value: &[u8]) -> Result<bool, DecodeError> {
-        #[derive(Deserialize)]
-        struct Cluster {
-            #[serde(default)]
-            spec: Spec,
-        }
-        #[derive(Default, Deserialize)]
-        struct Spec {
-            #[serde(rename = "datastoreReady", default)]
-            datastore_ready: Option<bool>,
-        }
-        let cluster: Cluster = from_json(key, value)?;
-        Ok(cluster.spec.datastore_ready == Some(false))
-    }
 
     /// Makes the record of a cluster that nobody has described yet: ready for use.
     #[must_use]
