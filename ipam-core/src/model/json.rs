@@ -28,12 +28,17 @@ const BYTES_TYPICAL: usize = 2048;
 #[must_use]
 pub fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(BYTES_TYPICAL);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
+    append(&mut bytes, value);
+    bytes
+}
+
+/// Appends a value as [`to_bytes`] encodes it.
+pub(super) fn append<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
+    let mut serializer = serde_json::Serializer::with_formatter(bytes, GoFormatter);
     #[expect(clippy::expect_used, reason = "the stored types hold only text keys and cannot fail")]
     value
         .serialize(&mut serializer)
         .expect("a stored type has text keys and a Vec takes every byte");
-    bytes
 }
 
 struct GoFormatter;
@@ -185,13 +190,18 @@ where
     K: TextKey,
     V: Serialize,
 {
-    let mut by_text: Vec<(&K, &V)> = map.iter().collect();
-    by_text.sort_unstable_by(|(one, _), (other, _)| one.compare_texts(other));
-    let mut out = serializer.serialize_map(Some(by_text.len()))?;
-    for (key, value) in by_text {
+    let mut out = serializer.serialize_map(Some(map.len()))?;
+    for (key, value) in by_text(map) {
         out.serialize_entry(&Displayed(key), value)?;
     }
     out.end()
+}
+
+/// Returns the entries of a map in the order of their keys' texts.
+pub(super) fn by_text<K: TextKey, V>(map: &BTreeMap<K, V>) -> Vec<(&K, &V)> {
+    let mut entries: Vec<(&K, &V)> = map.iter().collect();
+    entries.sort_unstable_by(|(one, _), (other, _)| one.compare_texts(other));
+    entries
 }
 
 /// A key that is written as its text.

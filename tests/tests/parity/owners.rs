@@ -152,7 +152,7 @@ fn either_owner_or_both_can_be_cleared() {
         set(&world, address, active, alternate).unwrap();
         assert_eq!(owners(&world, address), expected);
         let block = world.block("10.0.0.0/26").unwrap();
-        let record = serde_json::to_value(&block.records()[0]).unwrap();
+        let record = serde_json::to_value(&*block.records()[0]).unwrap();
         let is_there = |name: &str| record.get(name).is_some();
         let stored = [is_there("secondary"), is_there("alternateOwnerAttrs")];
         assert_eq!(stored, expected.map(|name| !name.is_empty()), "what is cleared is absent");

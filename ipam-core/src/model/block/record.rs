@@ -8,23 +8,34 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Attributes, Timestamp, to_bytes};
+use super::Attributes;
+use crate::model::{Timestamp, to_bytes};
 
 /// One record: its text, and what that says.
 #[derive(Clone, Debug)]
 pub struct Record {
-    text: Box<RawValue>,
+    text: Box<str>,
     read: OnceLock<Box<Attributes>>,
 }
 
 impl Record {
+    /// Takes over a text that was checked.
+    pub(super) fn of_checked(text: &str) -> Self {
+        Self { text: text.into(), read: OnceLock::new() }
+    }
+
+    /// Returns what is stored.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Says whether the record may be of ordinals in cooldown; `false` is certain, and cheap to find out.
     #[must_use]
     pub fn may_be_cooling(&self) -> bool {
-        self.text.get().contains(r#""releasedAt""#)
+        self.text.contains(r#""releasedAt""#)
     }
 
     /// Says whether the record may be this handle's; `false` is certain, and cheap to find out.
@@ -34,21 +45,20 @@ impl Record {
         let is_plain = handle.bytes().all(|byte| {
             byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
         });
-        !is_plain || self.text.get().contains(handle)
+        !is_plain || self.text.contains(handle)
     }
 
     /// Says whether the record is written like this one. Equal records of any Calico are.
     #[must_use]
     pub fn is_written_like(&self, other: &Self) -> bool {
-        self.text.get() == other.text.get()
+        self.text == other.text
     }
 }
 
 impl From<Attributes> for Record {
     fn from(attributes: Attributes) -> Self {
         let text = String::from_utf8(to_bytes(&attributes)).unwrap_or_default();
-        let text = RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned());
-        Self { text, read: OnceLock::from(Box::new(attributes)) }
+        Self { text: text.into(), read: OnceLock::from(Box::new(attributes)) }
     }
 }
 
@@ -57,7 +67,7 @@ impl Deref for Record {
 
     fn deref(&self) -> &Attributes {
         // The text was checked when the record was made.
-        self.read.get_or_init(|| serde_json::from_str(self.text.get()).unwrap_or_default())
+        self.read.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
     }
 }
 
@@ -67,16 +77,10 @@ impl PartialEq for Record {
     }
 }
 
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.text.serialize(serializer)
-    }
-}
-
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(deserializer)?;
-        if let Err(error) = serde_json::from_str::<Shape>(text.get()) {
+        let text = Box::<str>::from(Box::<RawValue>::deserialize(deserializer)?);
+        if let Err(error) = serde_json::from_str::<Shape>(&text) {
             // The place is one in the record; that in the whole value is not known here.
             let message = error.to_string();
             let what = message.rsplit_once(" at line").map_or(message.as_str(), |(what, _)| what);
@@ -175,7 +179,7 @@ mod tests {
             assert_eq!(record.is_ok(), attributes.is_ok(), "{text}");
             if let (Ok(record), Ok(attributes)) = (record, attributes) {
                 assert_eq!(*record, attributes, "{text}");
-                assert_eq!(serde_json::to_string(&record).unwrap(), text);
+                assert_eq!(record.text(), text);
                 assert!(record == Record::from(attributes.clone()));
                 assert_eq!(record.may_be_cooling(), attributes.released_at.is_some(), "{text}");
                 assert!(attributes.handle().is_none_or(|handle| record.may_belong_to(handle)));

@@ -1,0 +1,175 @@
+//! A place in a text that is read from left to right.
+
+/// The text from a place on.
+///
+/// It knows JSON without spaces, escapes, signs and fractions: what Calico writes in a block. Every step returns `None`
+/// where something else stands there, and then the place is good for nothing any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'t> {
+    rest: &'t str,
+}
+
+impl<'t> Cursor<'t> {
+    /// Starts at the beginning of a text.
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { rest: text }
+    }
+
+    /// Says whether nothing is left.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Returns what lies between this place and a later one of the same text.
+    pub(super) fn until(&self, later: &Self) -> Option<&'t str> {
+        self.rest.get(..self.rest.len().checked_sub(later.rest.len())?)
+    }
+
+    /// Passes over exactly this; where something else stands there, the place stays.
+    pub(super) fn eat(&mut self, literal: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(literal)?;
+        Some(())
+    }
+
+    /// Reads an unsigned number of at most 64 bits.
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = self.rest.split_at_checked(length)?;
+        // JSON knows no zeros in front.
+        if digits.len() > 1 && digits.starts_with('0') {
+            return None;
+        }
+        let number = if digits.len() < 19 {
+            // Too short to overflow.
+            digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+        } else {
+            digits.parse().ok()?
+        };
+        self.rest = rest;
+        (length > 0).then_some(number)
+    }
+
+    /// Reads a text in which nothing is escaped.
+    pub(super) fn text(&mut self) -> Option<&'t str> {
+        let rest = self.rest.strip_prefix('"')?;
+        let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+        let length = rest.bytes().position(is_special)?;
+        let (text, rest) = rest.split_at_checked(length)?;
+        self.rest = rest.strip_prefix('"')?;
+        Some(text)
+    }
+
+    /// Reads a text or `null`.
+    pub(super) fn text_or_null(&mut self) -> Option<Option<&'t str>> {
+        match self.eat("null") {
+            Some(()) => Some(None),
+            None => self.text().map(Some),
+        }
+    }
+
+    /// Reads items with commas between them, from an opening bracket to a closing one.
+    pub(super) fn each(
+        &mut self,
+        [open, close]: [u8; 2],
+        mut item: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.step_over(open)?;
+        if self.step_over(close).is_some() {
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            if self.step_over(b',').is_none() {
+                return self.step_over(close);
+            }
+        }
+    }
+
+    fn step_over(&mut self, byte: u8) -> Option<()> {
+        if self.rest.as_bytes().first() != Some(&byte) {
+            return None;
+        }
+        self.rest = self.rest.get(1..)?;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_numbers_are_read() {
+        for (text, number, rest) in [
+            ("0", Some(0), ""),
+            ("7,8", Some(7), ",8"),
+            ("999999999999999999]", Some(999_999_999_999_999_999), "]"),
+            ("18446744073709551615", Some(u64::MAX), ""),
+            ("18446744073709551616", None, ""),
+            ("1.5", Some(1), ".5"),
+            ("1e3", Some(1), "e3"),
+            ("00", None, ""),
+            ("01", None, ""),
+            ("-1", None, ""),
+            ("+1", None, ""),
+            ("", None, ""),
+            ("null", None, ""),
+        ] {
+            let mut cursor = Cursor::new(text);
+            assert_eq!(cursor.number(), number, "{text}");
+            assert!(number.is_none() || cursor.rest == rest, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_plain_texts_are_read() {
+        for (json, text) in [
+            (r#""""#, Some("")),
+            (r#""a b<ü>""#, Some("a b<ü>")),
+            (r#""a\"b""#, None),
+            (r#""a\u003c""#, None),
+            ("\"a\nb\"", None),
+            (r#""a"#, None),
+            ("a", None),
+            ("", None),
+        ] {
+            let mut cursor = Cursor::new(json);
+            assert_eq!(cursor.text(), text, "{json}");
+            assert_eq!(text.is_some(), cursor.is_at_end() && !json.is_empty(), "{json}");
+        }
+        assert_eq!(Cursor::new("null").text_or_null(), Some(None));
+        assert_eq!(Cursor::new("nul").text_or_null(), None);
+    }
+
+    #[test]
+    fn items_stand_between_brackets_and_commas() {
+        for (text, numbers) in [
+            ("[]", Some(vec![])),
+            ("[1]", Some(vec![1])),
+            ("[1,2]", Some(vec![1, 2])),
+            ("[1,]", None),
+            ("[,1]", None),
+            ("[1 ,2]", None),
+            ("[1,2", None),
+            ("[1}", None),
+            ("{1}", None),
+            ("", None),
+        ] {
+            let mut read = Vec::new();
+            let is_read = Cursor::new(text).each([b'[', b']'], |cursor| {
+                read.push(cursor.number()?);
+                Some(())
+            });
+            assert_eq!(is_read.map(|()| read), numbers, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_between_two_places_is_returned() {
+        let start = Cursor::new("{}]");
+        let mut end = start;
+        end.eat("{}").unwrap();
+        assert_eq!(start.until(&end), Some("{}"));
+        assert_eq!(end.until(&start), None);
+    }
+}
