@@ -100,7 +100,7 @@ fn owner(place: u128) -> Owner {
 
 fn block(cidr: Cidr, owner: &Owner, filled: usize, claimed: i64) -> Vec<u8> {
     let block = Block::new(cidr, owner, Timestamp::from_seconds(claimed), 0).unwrap();
-    let record = Attributes::new(Some("theirs".to_owned()), None);
+    let record = Attributes::new(Some("theirs".to_owned()), None).into();
     block.take(filled, &record, |_| true).0.encode()
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::ip::Ordinal;
-use crate::model::{Attributes, Block, Record};
+use crate::model::{Block, Record};
 
 impl Block {
     /// Takes up to `count` addresses from the front of the queue, passing over those that are not `usable`.
@@ -16,7 +16,7 @@ impl Block {
     pub fn take(
         mut self,
         count: usize,
-        attributes: &Attributes,
+        record: &Record,
         usable: impl Fn(IpAddr) -> bool,
     ) -> (Self, Vec<Ordinal>) {
         let mut taken = Vec::new();
@@ -32,17 +32,17 @@ impl Block {
         if taken.is_empty() {
             return (self, taken);
         }
-        (self.hand_out(&taken, attributes), taken)
+        (self.hand_out(&taken, record), taken)
     }
 
     /// Takes one address, wherever it stands in the queue; `None` where it is not free.
     ///
     /// Source: calico `libcalico-go/lib/ipam/ipam_block.go::assign`.
     #[must_use]
-    pub fn take_ordinal(mut self, ordinal: Ordinal, attributes: &Attributes) -> Option<Self> {
+    pub fn take_ordinal(mut self, ordinal: Ordinal, record: &Record) -> Option<Self> {
         let at = self.unallocated.iter().position(|free| *free == ordinal)?;
         self.unallocated.remove(at);
-        Some(self.hand_out(&[ordinal], attributes))
+        Some(self.hand_out(&[ordinal], record))
     }
 
     /// Counts the free addresses that are `usable`.
@@ -52,12 +52,11 @@ impl Block {
     }
 
     /// Points ordinals that have left the queue at one record, under the sequence number before this change.
-    fn hand_out(mut self, ordinals: &[Ordinal], attributes: &Attributes) -> Self {
+    fn hand_out(mut self, ordinals: &[Ordinal], record: &Record) -> Self {
         let records = self.attributes.get_or_insert_default();
-        let record = Record::from(attributes.clone());
-        let index = records.iter().position(|known| known.is_written_like(&record));
+        let index = records.iter().position(|known| known.is_written_like(record));
         let index = index.unwrap_or_else(|| {
-            records.push(record);
+            records.push(record.clone());
             records.len() - 1
         });
         let numbers = self.sequence_number_for_allocation.get_or_insert_default();
@@ -76,7 +75,7 @@ impl Block {
 mod tests {
     use super::*;
     use crate::ip::Cidr;
-    use crate::model::{Owner, Timestamp};
+    use crate::model::{Attributes, Owner, Timestamp};
 
     fn block() -> Block {
         let owner = Owner::Host("n".to_owned());
@@ -84,8 +83,8 @@ mod tests {
         Block::new(Cidr::parse("10.0.0.0/30").unwrap(), &owner, now, 0).unwrap()
     }
 
-    fn record(handle: &str) -> Attributes {
-        Attributes::new(Some(handle.to_owned()), None)
+    fn record(handle: &str) -> Record {
+        Attributes::new(Some(handle.to_owned()), None).into()
     }
 
     fn indexes(ordinals: &[Ordinal]) -> Vec<usize> {

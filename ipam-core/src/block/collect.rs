@@ -44,14 +44,14 @@ impl Block {
     }
 
     fn without_unused_records(mut self) -> Self {
-        let Some(records) = self.attributes.take() else {
-            return self;
-        };
-        let mut used = vec![false; records.len()];
+        let mut used = vec![false; self.records().len()];
         for index in self.allocations.iter().flatten() {
             if let Some(used) = used.get_mut(*index) {
                 *used = true;
             }
+        }
+        if used.iter().all(|used| *used) {
+            return self;
         }
         let mut next = 0;
         let new_index: Vec<usize> = used
@@ -65,9 +65,10 @@ impl Block {
         for index in self.allocations.iter_mut().flatten() {
             *index = new_index.get(*index).copied().unwrap_or(*index);
         }
-        let kept =
-            records.into_iter().zip(used).filter_map(|(record, used)| used.then_some(record));
-        self.attributes = Some(kept.collect());
+        let mut used = used.into_iter();
+        if let Some(records) = &mut self.attributes {
+            records.retain(|_| used.next().unwrap_or(true));
+        }
         self
     }
 }

@@ -13,7 +13,7 @@ pub use host_reserved::HostReserved;
 pub use owners::{Expected, OwnerChange, OwnerChanges, OwnersError, PodName, Role};
 pub use release::{Freed, ReleaseError, Target};
 
-use crate::model::{Attributes, Block};
+use crate::model::{Block, Record};
 
 /// The handle of ordinals that Windows nodes set aside; no handle object exists for it.
 const WINDOWS_RESERVED_HANDLE: &str = "windows-reserved-ipam-handle";
@@ -28,8 +28,8 @@ pub fn is_empty(block: &Block) -> bool {
 
 /// Says whether a record belongs to ordinals that Windows sets aside.
 #[must_use]
-pub fn is_set_aside(record: &Attributes) -> bool {
-    record.handle_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(WINDOWS_RESERVED_HANDLE))
+pub fn is_set_aside(record: &Record) -> bool {
+    record.handle_id().is_some_and(|id| id.eq_ignore_ascii_case(WINDOWS_RESERVED_HANDLE))
 }
 
 /// Returns the block without an owner: it stays until its last address is released.

@@ -159,7 +159,7 @@ impl Block {
         changes: &OwnerChanges,
     ) -> Result<Self, OwnersError> {
         let ip = self.cidr.address_at(ordinal);
-        let found = self.record_of(ordinal).and_then(Attributes::handle);
+        let found = self.record_of(ordinal).and_then(Record::handle);
         if found != Some(handle) {
             let (expected, found) = (handle.to_owned(), found.map(str::to_owned));
             return Err(OwnersError::Handle { ip, expected, found });
@@ -183,7 +183,7 @@ impl Block {
         pod: &PodName,
     ) -> Result<Option<(Self, Vec<IpAddr>)>, OwnersError> {
         let wanted = Expected::Pod(pod.clone());
-        let is_another = |record: &Attributes| !wanted.admits(Role::Active.of(record));
+        let is_another = |record: &Record| !wanted.admits(Role::Active.of(record));
         let mut promoted = Vec::new();
         for ordinal in self.ordinals_of(handle, is_another) {
             promoted.push(self.cidr.address_at(ordinal));
@@ -200,7 +200,7 @@ impl Block {
     }
 
     fn promote(&mut self, ordinal: Ordinal, wanted: &Expected) -> Result<(), OwnersError> {
-        let record = self.record_of(ordinal).cloned().unwrap_or_default();
+        let record = self.record_of(ordinal).map(|record| (**record).clone()).unwrap_or_default();
         let [active, alternate] = [Role::Active, Role::Alternate].map(|role| role.of(&record));
         // Whoever was active may be gone already.
         let changes = OwnerChanges {
@@ -299,8 +299,8 @@ mod tests {
         let cidr = Cidr::parse("10.0.0.0/30").unwrap();
         let block = Block::new(cidr, &host, Timestamp::EPOCH, 9).unwrap();
         let of = |pod| Attributes::new(Some(HANDLE.to_owned()), Some(owner(pod)));
-        let (block, _) = block.take(2, &of("a"), |_| true);
-        block.take(1, &of("c"), |_| true).0
+        let (block, _) = block.take(2, &of("a").into(), |_| true);
+        block.take(1, &of("c").into(), |_| true).0
     }
 
     fn at(index: usize) -> Ordinal {

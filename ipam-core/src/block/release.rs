@@ -61,7 +61,7 @@ impl Block {
     pub fn release_handle(
         self,
         handle: &str,
-        wanted: impl Fn(&Attributes) -> bool,
+        wanted: impl Fn(&Record) -> bool,
         sequence: Option<u64>,
         now: Timestamp,
         cooldown_seconds: i64,
@@ -74,10 +74,8 @@ impl Block {
 
     /// Returns the ordinals that a handle holds and whose record is `wanted`, ascending.
     #[must_use]
-    pub fn ordinals_of(&self, handle: &str, wanted: impl Fn(&Attributes) -> bool) -> Vec<Ordinal> {
-        let is_wanted = |record: &Record| {
-            record.may_belong_to(handle) && record.handle() == Some(handle) && wanted(record)
-        };
+    pub fn ordinals_of(&self, handle: &str, wanted: impl Fn(&Record) -> bool) -> Vec<Ordinal> {
+        let is_wanted = |record: &Record| record.handle() == Some(handle) && wanted(record);
         let are_wanted: Vec<bool> = self.records().iter().map(is_wanted).collect();
         let taken = self.allocations.iter().enumerate();
         taken
@@ -125,7 +123,7 @@ impl Block {
         {
             return Err(ReleaseError::Sequence { ip, expected, found });
         }
-        let Some(record) = self.record_of(ordinal).filter(|record| record.released_at.is_none())
+        let Some(record) = self.record_of(ordinal).filter(|record| record.released_at().is_none())
         else {
             return Ok(false);
         };
@@ -194,8 +192,9 @@ mod tests {
     fn full() -> Block {
         let owner = Owner::Host("n".to_owned());
         let block = Block::new(Cidr::parse("10.0.0.0/30").unwrap(), &owner, START, 9).unwrap();
-        let (block, _) = block.take(2, &Attributes::new(Some("a".to_owned()), None), |_| true);
-        block.take(2, &Attributes::new(Some("b".to_owned()), None), |_| true).0
+        let (block, _) =
+            block.take(2, &Attributes::new(Some("a".to_owned()), None).into(), |_| true);
+        block.take(2, &Attributes::new(Some("b".to_owned()), None).into(), |_| true).0
     }
 
     fn queue(block: &Block) -> Vec<usize> {

@@ -217,7 +217,7 @@ fn count_less(lookup: &mut Lookup<'_>, handle_key: &str, id: &str) -> Planned<Ve
 }
 
 fn held(block: &Block, id: &str) -> u64 {
-    let is_held = |record: &crate::model::Attributes| !block::is_set_aside(record);
+    let is_held = |record: &crate::model::Record| !block::is_set_aside(record);
     u64::try_from(block.ordinals_of(id, is_held).len()).unwrap_or(u64::MAX)
 }
 

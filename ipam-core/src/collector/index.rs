@@ -7,7 +7,7 @@ use crate::block;
 use crate::ip::{Cidr, Ordinal};
 use crate::kv::Kv;
 use crate::model::{
-    Attributes, Block, ClusterInformation, Config, DecodeError, Node, Owner, ResourceKind, key,
+    Block, ClusterInformation, Config, DecodeError, Node, Owner, Record, ResourceKind, key,
 };
 use crate::plan::Snapshot;
 
@@ -42,13 +42,13 @@ pub(super) struct Allocation<'a> {
     pub(super) block: Cidr,
     pub(super) handle: &'a str,
     pub(super) sequence: u64,
-    pub(super) record: &'a Attributes,
+    pub(super) record: &'a Record,
 }
 
 impl<'a> Allocation<'a> {
     /// Reads one; `None` for an address in cooldown, one without a handle, and what Windows sets aside.
-    fn read(block: &'a Block, ordinal: Ordinal, record: &'a Attributes) -> Option<Self> {
-        if record.released_at.is_some() || block::is_set_aside(record) {
+    fn read(block: &'a Block, ordinal: Ordinal, record: &'a Record) -> Option<Self> {
+        if record.released_at().is_some() || block::is_set_aside(record) {
             return None;
         }
         Some(Self {

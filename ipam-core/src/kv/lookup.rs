@@ -1,5 +1,6 @@
 //! How a plan looks at a view, and what follows from having looked.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +19,23 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, 
 #[derive(Debug)]
 pub struct Lookup<'v> {
     view: &'v View,
-    guards: RefCell<BTreeMap<Key, Compare>>,
-    /// Of whole ranges.
-    range_guards: RefCell<BTreeMap<Range, Compare>>,
+    guards: RefCell<BTreeMap<Cow<'v, str>, Guard<'v>>>,
+    /// Whole ranges, and when they were read.
+    range_guards: RefCell<BTreeMap<&'v Range, Revision>>,
     /// Keys that are taken for absent in a recalled view, and how they would have been read without it.
     expected: RefCell<BTreeSet<Key>>,
     wishes: RefCell<BTreeSet<Read>>,
     /// Whether anything was looked at that nobody has checked.
     relies_on_memory: Cell<bool>,
+}
+
+/// What a key must be for the transaction to be carried out.
+#[derive(Clone, Copy, Debug)]
+enum Guard<'v> {
+    /// Changed last at this revision.
+    At(Revision),
+    /// This value.
+    Holds(&'v [u8]),
 }
 
 /// What must be read before a plan can go on.
@@ -140,8 +150,7 @@ impl<'v> Lookup<'v> {
     ///
     /// Where the guess is wrong, the failed transaction reads the key.
     pub fn guess(&mut self, key: &str, mod_revision: Revision) {
-        let compare = Compare::Key { key: key.to_owned(), mod_revision };
-        self.guards.borrow_mut().insert(key.to_owned(), compare);
+        self.guards.borrow_mut().insert(Cow::Owned(key.to_owned()), Guard::At(mod_revision));
     }
 
     /// Returns the values of a range as a guard: the transaction will fail if one was added or changed.
@@ -230,11 +239,16 @@ impl<'v> Lookup<'v> {
         }
         then.extend(ops);
         let (guards, ranges) = (self.guards.into_inner(), self.range_guards.into_inner());
-        let is_scanned = |key: &Key| ranges.keys().any(|range| range.contains(key));
-        let keys = guards.keys().filter(|key| !is_scanned(key)).map(Range::key);
-        let mut otherwise: Vec<Read> =
-            keys.chain(ranges.keys().cloned()).map(Read::values).collect();
-        let mut compares: Vec<Compare> = guards.into_values().chain(ranges.into_values()).collect();
+        let mut compares = Vec::with_capacity(guards.len() + ranges.len() + 1);
+        let mut otherwise = Vec::with_capacity(guards.len() + ranges.len());
+        let is_scanned = |key: &str| ranges.keys().any(|range| range.contains(key));
+        let keys = guards.keys().filter(|key| !is_scanned(key)).map(|key| Range::key(&**key));
+        otherwise.extend(keys.chain(ranges.keys().copied().cloned()).map(Read::values));
+        let keys = guards.into_iter().map(|(key, guard)| guard.on(key.into_owned()));
+        let ranges = ranges
+            .into_iter()
+            .map(|(range, newest)| Compare::Range { range: range.clone(), newest });
+        compares.extend(keys.chain(ranges));
         if let Some(kv) = self.view.witness() {
             compares.push(Compare::Value { key: kv.key.clone(), value: kv.value.clone() });
         }
@@ -273,30 +287,27 @@ impl<'v> Lookup<'v> {
         self.expected.borrow().contains(key)
     }
 
-    fn guard(&self, key: &str, kv: Option<&Kv>) {
+    fn guard(&self, key: &str, kv: Option<&'v Kv>) {
         // What a view holds does not change while somebody looks at it.
         if self.guards.borrow().contains_key(key) {
             return;
         }
-        let compare = match kv {
+        let (key, guard) = match kv {
             Some(kv) if self.view.is_presumed(key) => {
-                Compare::Value { key: key.to_owned(), value: kv.value.clone() }
+                (Cow::Borrowed(kv.key.as_str()), Guard::Holds(&kv.value))
             }
-            _ => {
-                let mod_revision = kv.map_or(Revision::ABSENT, |kv| kv.mod_revision);
-                Compare::Key { key: key.to_owned(), mod_revision }
-            }
+            Some(kv) => (Cow::Borrowed(kv.key.as_str()), Guard::At(kv.mod_revision)),
+            None => (Cow::Owned(key.to_owned()), Guard::At(Revision::ABSENT)),
         };
-        self.guards.borrow_mut().insert(key.to_owned(), compare);
+        self.guards.borrow_mut().insert(key, guard);
     }
 
     fn guard_range(&self, range: &Range) {
         if self.range_guards.borrow().contains_key(range) {
             return;
         }
-        if let Some(newest) = self.view.scanned(range, true) {
-            let compare = Compare::Range { range: range.clone(), newest };
-            self.range_guards.borrow_mut().insert(range.clone(), compare);
+        if let Some((range, newest)) = self.view.scan_of(range) {
+            self.range_guards.borrow_mut().insert(range, newest);
         }
     }
 
@@ -309,7 +320,7 @@ impl<'v> Lookup<'v> {
         for range in self.range_guards.borrow().keys() {
             let kvs = self.view.iter_range(range);
             if kvs.len() > KEYS_GUARDED_MAX {
-                counts.push(Read::count(range.clone()));
+                counts.push(Read::count((*range).clone()));
                 continue;
             }
             for kv in kvs {
@@ -339,6 +350,15 @@ impl<'v> Lookup<'v> {
         read.range.end().is_none()
             && self.view.known(read.range.start()) == Known::Nothing
             && self.is_expected(read.range.start())
+    }
+}
+
+impl Guard<'_> {
+    fn on(self, key: Key) -> Compare {
+        match self {
+            Self::At(mod_revision) => Compare::Key { key, mod_revision },
+            Self::Holds(value) => Compare::Value { key, value: value.to_vec() },
+        }
     }
 }
 

@@ -290,6 +290,12 @@ impl View {
         (scan.has_values || !with_values).then_some(scan.revision)
     }
 
+    /// Returns a range as it was read whole, with values, and when.
+    pub(super) fn scan_of(&self, range: &Range) -> Option<(&Range, Revision)> {
+        let (range, scan) = self.scans.get_key_value(range)?;
+        scan.has_values.then_some((range, scan.revision))
+    }
+
     /// Returns the ranges that were read whole, with values, and hold a key.
     pub(super) fn scans_of(&self, key: &str) -> impl Iterator<Item = &Range> {
         let holds = move |(range, scan): &(&Range, &Scan)| scan.has_values && range.contains(key);

@@ -18,6 +18,8 @@ pub struct Timestamp {
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+/// How long a point is in Go's words at the most.
+const TEXT_MAX: usize = 39;
 /// The years that RFC 3339 can write, in seconds since 1970.
 const SECONDS_MIN: i64 = -62_167_219_200;
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -79,12 +81,15 @@ impl Timestamp {
     /// Writes the point as Go's `time.String` does in UTC, the form of the `timestamp` attribute.
     #[must_use]
     pub fn to_go_text(self) -> String {
-        let Civil { date: (year, month, day), clock: (hour, minute, second) } = self.civil();
-        let nanos = self.nanos.rem_euclid(NANOS_PER_SECOND);
-        let text =
-            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanos:09}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        [text, " +0000 UTC"].concat()
+        let mut text = self.civil().text(' ');
+        let nanos = i64::try_from(self.nanos.rem_euclid(NANOS_PER_SECOND)).unwrap_or(0);
+        if nanos > 0 {
+            text.push('.');
+            push_digits(&mut text, nanos, 9);
+            text.truncate(text.trim_end_matches('0').len());
+        }
+        text.push_str(" +0000 UTC");
+        text
     }
 
     /// Reads a point as Go's `time.String` writes it in any zone, `None` where it is none.
@@ -114,10 +119,35 @@ struct Civil {
     clock: (i64, i64, i64),
 }
 
+impl Civil {
+    /// Writes the date and the time of day with something between them.
+    fn text(&self, separator: char) -> String {
+        let Self { date: (year, month, day), clock: (hour, minute, second) } = *self;
+        let mut text = String::with_capacity(TEXT_MAX);
+        push_digits(&mut text, year, 4);
+        for (separator, number) in
+            [('-', month), ('-', day), (separator, hour), (':', minute), (':', second)]
+        {
+            text.push(separator);
+            push_digits(&mut text, number, 2);
+        }
+        text
+    }
+}
+
+/// Writes a number that is not negative with this many digits, or more where it has more.
+fn push_digits(text: &mut String, number: i64, width: usize) {
+    if width > 1 || number >= 10 {
+        push_digits(text, number / 10, width.saturating_sub(1));
+    }
+    text.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or(0)));
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { date: (year, month, day), clock: (hour, minute, second) } = self.civil();
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        let mut text = self.civil().text('T');
+        text.push('Z');
+        f.write_str(&text)
     }
 }
 
@@ -181,16 +211,20 @@ fn parse(text: &str) -> Option<Timestamp> {
 }
 
 fn fields(text: &str, separator: char, widths: [usize; 3]) -> Option<[i64; 3]> {
-    let mut parts = text.split(separator);
+    let mut rest = text;
     let mut numbers = [0; 3];
-    for (number, width) in numbers.iter_mut().zip(widths) {
-        let part = parts.next()?;
-        if part.len() != width || !part.bytes().all(|b| b.is_ascii_digit()) {
+    for (at, (number, width)) in numbers.iter_mut().zip(widths).enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(separator)?;
+        }
+        let (part, behind) = rest.split_at_checked(width)?;
+        if !part.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        *number = part.parse().ok()?;
+        *number = part.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+        rest = behind;
     }
-    parts.next().is_none().then_some(numbers)
+    rest.is_empty().then_some(numbers)
 }
 
 fn offset_seconds(zone: &str) -> Option<i64> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::ip::{Cidr, Family};
 use crate::kv::{Lookup, Op, Range, Read};
-use crate::model::{Affinity, AffinityState, Attributes, Owner, ResourceKind, Timestamp, key};
+use crate::model::{
+    Affinity, AffinityState, Attributes, Owner, Record, ResourceKind, Timestamp, key,
+};
 use crate::pool::{ChoiceRequest, Levels};
 
 use super::assign::{node_labels, stale_claims};
@@ -34,9 +36,8 @@ impl Request for EnsureBlocks {
         let facts = Facts::read(lookup)?;
         let labels = node_labels(lookup, &self.host, &self.rules)?;
         let families: Vec<Family> = self.levels.keys().copied().collect();
-        let attributes = Attributes::default();
-        let seek =
-            Seek { facts: &facts, rules: &self.rules, owner: &owner, attributes: &attributes, now };
+        let record = Record::from(Attributes::default());
+        let seek = Seek { facts: &facts, rules: &self.rules, owner: &owner, record: &record, now };
         let (mut reply, mut ops) = (BTreeMap::new(), Vec::new());
         for (family, levels) in &self.levels {
             let choice = facts.choose(&self.choice(*family, levels, &labels))?;

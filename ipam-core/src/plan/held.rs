@@ -31,7 +31,7 @@ pub struct HeldAddress {
 impl HeldAddress {
     /// Returns everything that somebody holds in a block.
     pub(super) fn all_of(block: &Block) -> impl Iterator<Item = Self> {
-        let taken = block.taken().filter(|(_, record)| record.released_at.is_none());
+        let taken = block.taken().filter(|(_, record)| record.released_at().is_none());
         taken.map(|(ordinal, record)| Self {
             ip: block.cidr.address_at(ordinal),
             block: block.cidr,

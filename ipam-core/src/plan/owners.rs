@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::block::{OwnerChange, OwnerChanges, Role};
 use crate::ip::Ordinal;
 use crate::kv::{Kv, Lookup, Op, Range, Read};
-use crate::model::{Attributes, Block, HandleId, IpPool, ResourceKind, Timestamp, key};
+use crate::model::{Attributes, Block, HandleId, IpPool, Record, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 use crate::refusal::{Refusal, Unassigned};
 
@@ -60,7 +60,7 @@ impl Request for SetOwners {
 
     /// The owners are those that were asked for. Nobody else asks for the same ones, and if he did the reply were true.
     fn came_true(&self, lookup: &Lookup<'_>, (): &()) -> bool {
-        let is_so = |record: &Attributes| {
+        let is_so = |record: &Record| {
             let changes =
                 [(Role::Active, &self.changes.active), (Role::Alternate, &self.changes.alternate)];
             record.handle() == Some(self.handle.as_str())
@@ -112,7 +112,7 @@ fn block_of(lookup: &mut Lookup<'_>, ip: IpAddr, now: Timestamp) -> Planned<(Blo
 fn assignment(block: &Block, ordinal: Ordinal) -> Result<&Attributes, Refusal> {
     let unassigned = |why| Refusal::AddressUnassigned { ip: block.cidr.address_at(ordinal), why };
     let record = block.record_of(ordinal).ok_or_else(|| unassigned(Unassigned::Free))?;
-    let is_cooling = record.released_at.is_some();
+    let is_cooling = record.released_at().is_some();
     if is_cooling { Err(unassigned(Unassigned::Cooling)) } else { Ok(record) }
 }
 

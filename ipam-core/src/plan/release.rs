@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::block::{self, Freed};
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read, View};
-use crate::model::{Attributes, Block, Config, DecodeError, Handle, HandleId, Timestamp, key};
+use crate::model::{Block, Config, DecodeError, Handle, HandleId, Record, Timestamp, key};
 
 use super::facts::read_config;
 use super::unselected;
@@ -41,10 +41,14 @@ impl HandleTarget {
         Self { handle, whose: BTreeMap::new(), with: None, sequence: None }
     }
 
-    fn wants(&self, record: &Attributes) -> bool {
-        let holder = Holder::of(record);
-        self.with.is_none_or(|name| holder.attribute(name).is_some())
-            && holder.differs_from(&self.whose).is_none()
+    fn wants(&self, record: &Record) -> bool {
+        // Then nobody need know what the record says.
+        let wants_all = self.with.is_none() && self.whose.is_empty();
+        wants_all || {
+            let holder = Holder::of(record);
+            self.with.is_none_or(|name| holder.attribute(name).is_some())
+                && holder.differs_from(&self.whose).is_none()
+        }
     }
 }
 

@@ -92,7 +92,7 @@ impl Request for ReleaseAddresses {
             let kv = lookup.glance(&key::block(&cidr));
             let block = kv.and_then(|kv| Block::decode(&kv.key, &kv.value).ok());
             block.zip(cidr.ordinal_of(*ip)).is_some_and(|(block, ordinal)| {
-                let held = block.record_of(ordinal).filter(|record| record.released_at.is_none());
+                let held = block.record_of(ordinal).filter(|record| record.released_at().is_none());
                 held.is_none_or(|record| record.handle() != holder.handle.as_deref())
             })
         };
@@ -161,7 +161,7 @@ pub(super) fn find_block(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<Cidr
 fn note_holders(block: &Block, targets: &BTreeMap<Ordinal, Target>, reply: &mut Released) {
     for ordinal in targets.keys() {
         let ip = block.cidr.address_at(*ordinal);
-        match block.record_of(*ordinal).filter(|record| record.released_at.is_none()) {
+        match block.record_of(*ordinal).filter(|record| record.released_at().is_none()) {
             Some(record) => reply.released.push((ip, Holder::of(record))),
             None => reply.unallocated.push(ip),
         }

@@ -87,7 +87,7 @@ impl Verify {
         };
         let block = Block::decode(&block_key, &kv.value)?;
         let record = cidr.ordinal_of(ip).and_then(|ordinal| block.record_of(ordinal));
-        match record.filter(|record| record.released_at.is_none()) {
+        match record.filter(|record| record.released_at().is_none()) {
             None => missing,
             Some(record) => {
                 let holder = Holder::of(record);

@@ -85,19 +85,19 @@ impl Node {
         assert_eq!(driven.reply.len(), 1, "{container} had one address");
     }
 
-    /// Carries a request out, and keeps what is to be remembered; the answer says nothing of it any more.
+    /// Carries a request out that writes, and keeps what is to be remembered; the answer says nothing of it any more.
     pub(super) fn drive<R: Request>(&mut self, request: &R, now: Timestamp) -> Driven<R::Reply> {
-        let recollection = self.recollection.clone();
+        let recollection = self.recollection.take();
         let driven = drive_from(&self.store, request, recollection, now, DEADLINE);
         let mut driven = self.runtime.block_on(driven).expect("the request is carried out");
         self.requests += 1;
         self.took[0] += driven.round_trips;
         self.took[1] += driven.conflicts;
-        match mem::replace(&mut driven.memory, Memory::Unchanged) {
-            Memory::Unchanged => {}
-            Memory::Lost => self.recollection = None,
-            Memory::New(recollection) => self.recollection = Some(recollection),
-        }
+        self.recollection = match mem::replace(&mut driven.memory, Memory::Lost) {
+            // Whoever did not write has nothing new to say, and to keep what was known meanwhile would be to copy it.
+            Memory::Unchanged | Memory::Lost => None,
+            Memory::New(recollection) => Some(recollection),
+        };
         driven
     }
 

@@ -152,7 +152,7 @@ fn owner(place: u128) -> Owner {
 /// Returns a block of which three addresses are in use.
 fn used_block(cidr: Cidr) -> String {
     let block = Block::new(cidr, &owner(0), Timestamp::from_seconds(1_700_000_000), 0);
-    let record = Attributes::new(Some("theirs".to_owned()), None);
+    let record = Attributes::new(Some("theirs".to_owned()), None).into();
     let block = block.expect("a block").take(3, &record, |_| true).0;
     String::from_utf8(block.encode()).expect("a block is text")
 }

@@ -166,7 +166,7 @@ fn full(cidr: Cidr) -> Vec<u8> {
     for number in 0..64 {
         let attributes = ["namespace", "node", "pod", "timestamp"]
             .map(|name| (name.to_owned(), format!("{name}-of-a-pod-{number}")));
-        let record = Attributes::new(Some(format!("h{number}")), Some(attributes.into()));
+        let record = Attributes::new(Some(format!("h{number}")), Some(attributes.into())).into();
         (block, _) = block.take(1, &record, |_| true);
     }
     block.encode()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::model::{Attributes, Block, HandleId, Owner, key};
+use ipam_core::model::{Attributes, Block, HandleId, Owner, Record, key};
 use ipam_core::pool::{Pool, Use};
 use ipam_etcd::Store;
 
@@ -77,7 +77,7 @@ impl Given {
 pub(super) struct Taking<'a> {
     pub(super) count: usize,
     pub(super) handle: Option<&'a HandleId>,
-    pub(super) attributes: &'a Attributes,
+    pub(super) record: &'a Record,
     /// Whether the block must be the host's own.
     pub(super) own_only: bool,
 }
@@ -108,10 +108,10 @@ impl<S: Store> Stock<'_, S> {
         given: &mut Given,
     ) -> Result<(), Fault> {
         let mut search = self.begin(request, family).await?;
-        let record = Attributes::new(
+        let record = Record::from(Attributes::new(
             request.handle.as_ref().map(ToString::to_string),
             Some(request.attributes.clone()),
-        );
+        ));
         while given.missing() > 0 {
             let block = match self.find_or_claim(&mut search).await {
                 Ok(block) => block,
@@ -194,11 +194,11 @@ impl<S: Store> Stock<'_, S> {
         search: &Search,
         mut block: Stored<Block>,
         handle: Option<&HandleId>,
-        record: &Attributes,
+        record: &Record,
         given: &mut Given,
     ) {
         let own_only = search.config.strict_affinity;
-        let taking = Taking { count: given.missing(), handle, attributes: record, own_only };
+        let taking = Taking { count: given.missing(), handle, record, own_only };
         for _ in 0..RETRIES {
             let block_key = block.key.clone();
             match self.take_from(search, block, taking).await {
@@ -232,7 +232,7 @@ impl<S: Store> Stock<'_, S> {
         }
         let seen = search.collected(block.value.clone(), self.clock.now());
         let usable = |ip| !search.reserved.contains(ip);
-        let (value, ordinals) = seen.take(taking.count, taking.attributes, usable);
+        let (value, ordinals) = seen.take(taking.count, taking.record, usable);
         if ordinals.is_empty() {
             return Ok(Vec::new());
         }

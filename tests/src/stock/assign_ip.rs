@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipam_core::ip::{Cidr, Ordinal};
-use ipam_core::model::{Attributes, Block, HandleId, Owner, key};
+use ipam_core::model::{Attributes, Block, HandleId, Owner, Record, key};
 use ipam_core::pool::Use;
 use ipam_etcd::Store;
 
@@ -41,10 +41,10 @@ impl<S: Store> Stock<'_, S> {
         let cidr = Cidr::around(request.ip, pool.block_prefix).map_err(|_| outside())?;
         let ordinal = cidr.ordinal_of(request.ip).ok_or_else(outside)?;
         let owner = Owner::Host(request.host.clone());
-        let record = Attributes::new(
+        let record = Record::from(Attributes::new(
             request.handle.as_ref().map(ToString::to_string),
             request.attributes.clone(),
-        );
+        ));
         for _ in 0..RETRIES {
             let block = match self.block_for(&owner, &cidr).await {
                 Ok(block) => block,

@@ -1,7 +1,7 @@
 //! Taking addresses from blocks of other hosts, or of none.
 
 use ipam_core::ip::Cidr;
-use ipam_core::model::{Attributes, HandleId};
+use ipam_core::model::{HandleId, Record};
 use ipam_etcd::Store;
 
 use super::assign::{Given, Taking};
@@ -14,7 +14,7 @@ impl<S: Store> Stock<'_, S> {
         &self,
         search: &Search,
         handle: Option<&HandleId>,
-        record: &Attributes,
+        record: &Record,
         given: &mut Given,
     ) {
         let mut exhausted = Vec::new();
@@ -41,10 +41,10 @@ impl<S: Store> Stock<'_, S> {
         search: &Search,
         cidr: &Cidr,
         handle: Option<&HandleId>,
-        record: &Attributes,
+        record: &Record,
         given: &mut Given,
     ) {
-        let taking = Taking { count: given.missing(), handle, attributes: record, own_only: false };
+        let taking = Taking { count: given.missing(), handle, record, own_only: false };
         for _ in 0..RETRIES {
             let Some(block) = self.block_at(cidr).await else { return };
             match self.take_from(search, block, taking).await {

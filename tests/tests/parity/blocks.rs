@@ -2,7 +2,7 @@
 
 use ipam_core::block::{is_empty, is_set_aside};
 use ipam_core::ip::Cidr;
-use ipam_core::model::{Attributes, Block, Owner, Timestamp};
+use ipam_core::model::{Attributes, Block, Owner, Record, Timestamp};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -15,8 +15,8 @@ fn block() -> Block {
     Block::new(cidr, &Owner::Host("n".to_owned()), seconds(NOW), 0).unwrap()
 }
 
-fn of(handle: &str) -> Attributes {
-    Attributes::new(Some(handle.to_owned()), None)
+fn of(handle: &str) -> Record {
+    Attributes::new(Some(handle.to_owned()), None).into()
 }
 
 #[test]
@@ -44,7 +44,8 @@ fn free_addresses_are_those_that_may_be_used() {
 #[test]
 fn a_handle_is_found_under_several_records() {
     let (first, one) = block().take(2, &of("h"), |_| true);
-    let other = Attributes::new(Some("h".to_owned()), Some([("pod".into(), "p".into())].into()));
+    let pod = [("pod".into(), "p".into())].into();
+    let other = Attributes::new(Some("h".to_owned()), Some(pod)).into();
     let (second, two) = first.take(1, &other, |_| true);
     let (all, _) = second.take(1, &of("x"), |_| true);
     assert_eq!(all.records().len(), 3);

@@ -195,7 +195,7 @@ fn a_lost_reply_makes_no_refusal_of_a_release() {
     let ip = world.ask("a", 1, 0).handle("h").go().addresses[0].ip;
     let does = |model: &mut Model| {
         let block = Block::decode(BLOCK, &model.get(BLOCK).expect("the block").value);
-        let other = Attributes::new(Some("other".to_owned()), None);
+        let other = Attributes::new(Some("other".to_owned()), None).into();
         let (mut taken, _) = block.expect("a sound block").take(1, &other, |_| true);
         taken.sequence_number += 1;
         model.put(BLOCK, taken.encode());

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::Timestamp;
 use crate::model::json::Unknown;
 
+/// Returns what stands in front of a carriage return.
+pub(super) fn before_return(id: &str) -> &str {
+    id.split('\r').next().unwrap_or(id)
+}
+
 /// Metadata of one or more ordinals of a block.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attributes {
@@ -42,7 +47,7 @@ impl Attributes {
     /// Returns the handle as Calico compares it: an old defect left text behind a carriage return in some.
     #[must_use]
     pub fn handle(&self) -> Option<&str> {
-        self.handle_id.as_deref().map(|id| id.split('\r').next().unwrap_or(id))
+        self.handle_id.as_deref().map(before_return)
     }
 
     /// Returns one attribute of the active owner.

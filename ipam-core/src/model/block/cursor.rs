@@ -33,38 +33,28 @@ impl<'t> Cursor<'t> {
 
     /// Reads an unsigned number of at most 64 bits.
     pub(super) fn number(&mut self) -> Option<u64> {
-        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = self.rest.split_at_checked(length)?;
+        let (mut number, mut length) = (0_u64, 0);
+        for digit in self.rest.bytes().take_while(u8::is_ascii_digit) {
+            number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            length += 1;
+        }
         // JSON knows no zeros in front.
-        if digits.len() > 1 && digits.starts_with('0') {
+        if length == 0 || (length > 1 && self.rest.starts_with('0')) {
             return None;
         }
-        let number = if digits.len() < 19 {
-            // Too short to overflow.
-            digits.bytes().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
-        } else {
-            digits.parse().ok()?
-        };
-        self.rest = rest;
-        (length > 0).then_some(number)
+        self.rest = self.rest.get(length..)?;
+        Some(number)
     }
 
     /// Reads a text in which nothing is escaped.
     pub(super) fn text(&mut self) -> Option<&'t str> {
         let rest = self.rest.strip_prefix('"')?;
-        let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+        let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..b' ');
         let length = rest.bytes().position(is_special)?;
         let (text, rest) = rest.split_at_checked(length)?;
-        self.rest = rest.strip_prefix('"')?;
+        let rest = rest.strip_prefix('"')?;
+        self.rest = rest;
         Some(text)
-    }
-
-    /// Reads a text or `null`.
-    pub(super) fn text_or_null(&mut self) -> Option<Option<&'t str>> {
-        match self.eat("null") {
-            Some(()) => Some(None),
-            None => self.text().map(Some),
-        }
     }
 
     /// Reads items with commas between them, from an opening bracket to a closing one.
@@ -137,8 +127,6 @@ mod tests {
             assert_eq!(cursor.text(), text, "{json}");
             assert_eq!(text.is_some(), cursor.is_at_end() && !json.is_empty(), "{json}");
         }
-        assert_eq!(Cursor::new("null").text_or_null(), Some(None));
-        assert_eq!(Cursor::new("nul").text_or_null(), None);
     }
 
     #[test]

@@ -136,31 +136,22 @@ impl Block {
 
     /// Returns the metadata of an ordinal, `None` where it is free.
     #[must_use]
-    pub fn record_of(&self, ordinal: Ordinal) -> Option<&Attributes> {
+    pub fn record_of(&self, ordinal: Ordinal) -> Option<&Record> {
         let index = (*self.allocations.get(ordinal.index())?)?;
-        self.records().get(index).map(|record| &**record)
+        self.records().get(index)
     }
 
     /// Walks the ordinals that are not free, with their metadata.
-    pub fn taken(&self) -> impl Iterator<Item = (Ordinal, &Attributes)> {
+    pub fn taken(&self) -> impl Iterator<Item = (Ordinal, &Record)> {
         self.allocations
             .iter()
             .enumerate()
-            .filter_map(|(at, index)| Some((Ordinal::new(at)?, &**self.records().get((*index)?)?)))
+            .filter_map(|(at, index)| Some((Ordinal::new(at)?, self.records().get((*index)?)?)))
     }
 
     /// Walks the ordinals in cooldown, with the time at which each was released.
     pub fn cooling(&self) -> impl Iterator<Item = (Ordinal, Timestamp)> {
-        // Most records need not be understood for that.
-        let released: Vec<Option<Timestamp>> = self
-            .records()
-            .iter()
-            .map(|record| record.may_be_cooling().then(|| record.released_at).flatten())
-            .collect();
-        self.allocations
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, index)| Some((Ordinal::new(at)?, (*released.get((*index)?)?)?)))
+        self.taken().filter_map(|(ordinal, record)| Some((ordinal, record.released_at()?)))
     }
 
     /// Returns the sequence number under which an ordinal was taken; 0 where none is stored.

@@ -18,7 +18,7 @@ use crate::ip::Family;
 use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{
     Affinity, AffinityState, Attributes, Binding, Block, DecodeError, Handle, HandleId, Owner,
-    ResourceKind, Timestamp, key,
+    Record, ResourceKind, Timestamp, key,
 };
 use crate::pool::{Choice, ChoiceRequest, Level, Levels, Tenant, Use};
 use crate::refusal::Refusal;
@@ -195,9 +195,8 @@ impl Assign {
         choices: &[Choice],
         now: Timestamp,
     ) -> Planned<Found> {
-        let records: Vec<Attributes> =
-            choices.iter().map(|choice| self.record(choice.level)).collect();
-        let seek = |attributes| Seek { facts, rules: &self.rules, owner, attributes, now };
+        let records: Vec<Record> = choices.iter().map(|choice| self.record(choice.level)).collect();
+        let seek = |record| Seek { facts, rules: &self.rules, owner, record, now };
         let mut reads = Vec::new();
         for (choice, record) in choices.iter().zip(&records) {
             refuse_foreign_gateway(&self.rules.addresses, choice)?;
@@ -266,13 +265,13 @@ impl Assign {
         self.rules.host_reserved.get(&family).map(|reserved| reserved.handle().to_owned())
     }
 
-    fn record(&self, level: Level) -> Attributes {
+    fn record(&self, level: Level) -> Record {
         let mut attributes = self.attributes.clone();
         if self.rules.record_source {
             attributes.insert("pool-source".to_owned(), level.word().to_owned());
         }
         let handle = self.handle.as_ref().map(ToString::to_string);
-        Attributes::new(handle, (!attributes.is_empty()).then_some(attributes))
+        Attributes::new(handle, (!attributes.is_empty()).then_some(attributes)).into()
     }
 
     /// Says whether an address is stored under this very request: its attributes hold the time at which it was made.

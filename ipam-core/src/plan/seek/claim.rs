@@ -112,7 +112,7 @@ impl Seek<'_> {
         if block.count_free(self.usable(pool)) == 0 {
             return Ok(None);
         }
-        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
+        let (block, ordinals) = block.take(count, self.record, self.usable(pool));
         lookup.get(&row_key)?;
         lookup.get(&block_key)?;
         Ok(Some(Take { block, ordinals, confirms: true, how: How::Claimed, pool: pool.clone() }))

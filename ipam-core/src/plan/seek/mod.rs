@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use crate::ip::{Cidr, Family, Ordinal};
 use crate::kv::{Lookup, Range, Read};
-use crate::model::{Attributes, Block, DecodeError, Owner, Timestamp, key};
+use crate::model::{Block, DecodeError, Owner, Record, Timestamp, key};
 use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
@@ -59,7 +59,7 @@ pub(super) struct Seek<'a> {
     pub(super) facts: &'a Facts,
     pub(super) rules: &'a Rules,
     pub(super) owner: &'a Owner,
-    pub(super) attributes: &'a Attributes,
+    pub(super) record: &'a Record,
     pub(super) now: Timestamp,
 }
 
@@ -162,7 +162,7 @@ impl Seek<'_> {
         };
         let block = Block::decode(&key, &kv.value)?.collected(self.now, self.cooldown());
         match cidr.ordinal_of(gateway).and_then(|ordinal| block.record_of(ordinal)) {
-            Some(record) if record.released_at.is_none() => Err(Refusal::GatewayInUse {
+            Some(record) if record.released_at().is_none() => Err(Refusal::GatewayInUse {
                 gateway,
                 pool: pool.name.clone(),
                 holder: Holder::of(record).to_string(),
@@ -273,7 +273,7 @@ impl Seek<'_> {
         pool: &Pool,
     ) -> Planned<Take> {
         let ip = block.cidr.address_at(ordinal);
-        let taken = block.take_ordinal(ordinal, self.attributes);
+        let taken = block.take_ordinal(ordinal, self.record);
         let block = taken.ok_or(Refusal::AddressSetAside { ip, why: "not free" })?;
         Ok(Take { block, ordinals: vec![ordinal], confirms, how, pool: pool.clone() })
     }
@@ -298,8 +298,8 @@ impl Seek<'_> {
         self.facts.config.ip_cooldown_seconds
     }
 
-    fn in_the_way(&self, ip: IpAddr, record: &Attributes) -> Refusal {
-        let Some(released_at) = record.released_at else {
+    fn in_the_way(&self, ip: IpAddr, record: &Record) -> Refusal {
+        let Some(released_at) = record.released_at() else {
             return Refusal::AddressInUse { ip, holder: Holder::of(record).to_string() };
         };
         let free_at = released_at.plus_seconds(self.cooldown());

@@ -67,15 +67,15 @@ impl Seek<'_> {
     }
 }
 
-struct Narrow<'a, 's> {
+struct Narrow<'a, 's, 'v> {
     seek: &'a Seek<'s>,
-    lookup: &'a Lookup<'a>,
+    lookup: &'a Lookup<'v>,
     pool: &'a Pool,
     order: KeyOrder,
     tried: &'a [Cidr],
 }
 
-impl Narrow<'_, '_> {
+impl Narrow<'_, '_, '_> {
     /// Looks into runs until one gives a free block.
     fn in_runs(&self, runs: &[Ranks<u64>]) -> Planned<Option<Cidr>> {
         if let [run] = runs

@@ -71,7 +71,7 @@ impl Seek<'_> {
             }
         };
         lookup.get(&block_key)?;
-        let (block, ordinals) = block.take(count, self.attributes, usable);
+        let (block, ordinals) = block.take(count, self.record, usable);
         let take = Take { block, ordinals, confirms, how, pool: pool.clone() };
         Ok((!take.ordinals.is_empty()).then_some(take))
     }

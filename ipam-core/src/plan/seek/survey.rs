@@ -149,7 +149,7 @@ impl Seek<'_> {
     ) -> Planned<Take> {
         let confirms = !is_confirmed(lookup, &key::affinity(self.owner, &block.cidr))?;
         lookup.get(&key::block(&block.cidr))?;
-        let (block, ordinals) = block.take(count, self.attributes, self.usable(pool));
+        let (block, ordinals) = block.take(count, self.record, self.usable(pool));
         Ok(Take { block, ordinals, confirms, how: How::Affine, pool: pool.clone() })
     }
 
@@ -168,7 +168,7 @@ impl Seek<'_> {
             }
             let Some(kv) = lookup.peek(block_key)? else { continue };
             let block = Block::decode(block_key, &kv.value)?.collected(self.now, self.cooldown());
-            let (block, ordinals) = block.take(missing, self.attributes, self.usable(pool));
+            let (block, ordinals) = block.take(missing, self.record, self.usable(pool));
             if !ordinals.is_empty() {
                 lookup.get(block_key)?;
                 let pool = pool.clone();
