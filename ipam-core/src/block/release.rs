@@ -142,13 +142,12 @@ impl Block {
     fn free(mut self, ordinals: Vec<Ordinal>, now: Timestamp, cooldown_seconds: i64) -> Freed {
         let mut by_handle = BTreeMap::new();
         for ordinal in &ordinals {
-            if let Some(handle) =
-                self.record_of(*ordinal).and_then(|record| record.handle_id.clone())
-            {
-                *by_handle.entry(handle).or_insert(0) += 1;
+            if let Some(handle) = self.record_of(*ordinal).and_then(Record::handle_id) {
+                *by_handle.entry(handle.to_owned()).or_insert(0) += 1;
             }
         }
-        if self.has_virtual_owner() {
+        // Without a cooldown they would be free again at once.
+        if self.has_virtual_owner() || cooldown_seconds <= 0 {
             for ordinal in &ordinals {
                 self.set_free(*ordinal);
             }

@@ -8,10 +8,13 @@ use std::{fs, io};
 use etcd_client::{Client, ConnectOptions, KvClient};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint as Dial, Identity};
-use tower::{Service, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
+use super::cork::Cork;
 use super::fault::Fault;
 use super::token::{Token, carrying};
 use crate::names::look_up;
@@ -56,7 +59,7 @@ async fn attempt(
     token: &Token,
 ) -> Result<Connection, Fault> {
     let channel = dial(endpoint, settings.tls.as_ref())?
-        .connect_with_connector(tcp())
+        .connect_with_connector(tcp().map_response(corked))
         .await
         .map_err(|error| Fault::of_transport(endpoint, &error))?;
     let client = match &settings.login {
@@ -105,6 +108,10 @@ fn tcp() -> HttpConnector<
     // A request is small and somebody waits for it.
     connector.set_nodelay(true);
     connector
+}
+
+fn corked(stream: TokioIo<TcpStream>) -> TokioIo<Cork<TcpStream>> {
+    TokioIo::new(Cork::new(stream.into_inner()))
 }
 
 fn dial(endpoint: &Endpoint, tls: Option<&TlsSettings>) -> Result<Dial, Fault> {

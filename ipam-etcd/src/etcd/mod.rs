@@ -6,6 +6,7 @@
 
 mod connection;
 mod convert;
+mod cork;
 mod fault;
 mod quota;
 mod race;

@@ -6,54 +6,57 @@
 /// where something else stands there, and then the place is good for nothing any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'t> {
-    rest: &'t str,
+    text: &'t str,
+    at: usize,
 }
 
 impl<'t> Cursor<'t> {
     /// Starts at the beginning of a text.
     pub(super) fn new(text: &'t str) -> Self {
-        Self { rest: text }
+        Self { text, at: 0 }
+    }
+
+    /// Returns how many bytes lie behind.
+    pub(super) fn at(&self) -> usize {
+        self.at
     }
 
     /// Says whether nothing is left.
     pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
+        self.at == self.text.len()
     }
 
     /// Returns what lies between this place and a later one of the same text.
     pub(super) fn until(&self, later: &Self) -> Option<&'t str> {
-        self.rest.get(..self.rest.len().checked_sub(later.rest.len())?)
+        self.text.get(self.at..later.at)
     }
 
     /// Passes over exactly this; where something else stands there, the place stays.
     pub(super) fn eat(&mut self, literal: &str) -> Option<()> {
-        self.rest = self.rest.strip_prefix(literal)?;
-        Some(())
+        let is_there = self.rest().starts_with(literal.as_bytes());
+        is_there.then(|| self.at += literal.len())
     }
 
     /// Reads an unsigned number of at most 64 bits.
     pub(super) fn number(&mut self) -> Option<u64> {
-        let (mut number, mut length) = (0_u64, 0);
-        for digit in self.rest.bytes().take_while(u8::is_ascii_digit) {
+        let (start, mut number) = (self.at, 0_u64);
+        while let Some(digit @ b'0'..=b'9') = self.byte() {
             number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-            length += 1;
+            self.at += 1;
         }
         // JSON knows no zeros in front.
-        if length == 0 || (length > 1 && self.rest.starts_with('0')) {
-            return None;
-        }
-        self.rest = self.rest.get(length..)?;
-        Some(number)
+        let is_padded = self.text.as_bytes().get(start) == Some(&b'0') && self.at > start + 1;
+        (self.at > start && !is_padded).then_some(number)
     }
 
     /// Reads a text in which nothing is escaped.
     pub(super) fn text(&mut self) -> Option<&'t str> {
-        let rest = self.rest.strip_prefix('"')?;
-        let is_special = |byte| matches!(byte, b'"' | b'\\' | 0..b' ');
-        let length = rest.bytes().position(is_special)?;
-        let (text, rest) = rest.split_at_checked(length)?;
-        let rest = rest.strip_prefix('"')?;
-        self.rest = rest;
+        self.step_over(b'"')?;
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+        let length = self.rest().iter().position(is_special)?;
+        let text = self.text.get(self.at..self.at + length)?;
+        self.at += length;
+        self.step_over(b'"')?;
         Some(text)
     }
 
@@ -75,12 +78,16 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    fn rest(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
     fn step_over(&mut self, byte: u8) -> Option<()> {
-        if self.rest.as_bytes().first() != Some(&byte) {
-            return None;
-        }
-        self.rest = self.rest.get(1..)?;
-        Some(())
+        (self.byte() == Some(byte)).then(|| self.at += 1)
     }
 }
 
@@ -107,7 +114,7 @@ mod tests {
         ] {
             let mut cursor = Cursor::new(text);
             assert_eq!(cursor.number(), number, "{text}");
-            assert!(number.is_none() || cursor.rest == rest, "{text}");
+            assert!(number.is_none() || cursor.rest() == rest.as_bytes(), "{text}");
         }
     }
 

@@ -119,7 +119,7 @@ impl Record {
             cursor.eat(":")?;
             let place = match name {
                 "handle_id" => {
-                    let from = start.until(cursor)?.len() + 1;
+                    let from = cursor.at() - start.at() + 1;
                     outline.handle = Some(from..from + cursor.text()?.len());
                     1
                 }
