@@ -136,7 +136,7 @@ pub async fn drive_from<S: Store, R: Request>(
                     let lookup = Lookup::new(view);
                     reply.as_ref().is_some_and(|reply| request.came_true(&lookup, reply))
                 };
-                if call.commit(&txn, came_true).await?
+                if call.commit(txn, came_true).await?
                     && let Some(reply) = reply
                 {
                     return Ok(call.driven(reply));
@@ -258,13 +258,13 @@ impl<'s, S: Store> Call<'s, S> {
     /// Says whether the transaction was applied; otherwise the view shows what was in its way.
     async fn commit(
         &mut self,
-        txn: &Txn,
+        txn: Txn,
         came_true: impl Fn(&View) -> bool,
     ) -> Result<bool, DriveError> {
-        let (reply, was_unknown) = self.send_until_known(txn).await?;
+        let (reply, was_unknown) = self.send_until_known(&txn).await?;
         self.bytes_read += reply.bytes();
         if reply.succeeded {
-            self.witness = witness(txn).filter(|_| self.view.counts_agree(txn, &reply));
+            self.witness = witness(&txn).filter(|_| self.view.counts_agree(&txn, &reply));
             self.view.apply(txn, reply.revision);
             self.has_written = true;
             return Ok(true);
@@ -276,15 +276,15 @@ impl<'s, S: Store> Call<'s, S> {
             self.reads.clone_from(&txn.otherwise);
             self.rounds = 1;
         }
-        self.view.absorb_txn(txn, &reply);
-        if was_unknown && (shows_own_writes(txn, &self.view) || came_true(&self.view)) {
+        self.view.absorb_txn(&txn, &reply);
+        if was_unknown && (shows_own_writes(&txn, &self.view) || came_true(&self.view)) {
             debug!("the first sending was applied");
             self.has_written = true;
             return Ok(true);
         }
         self.conflicts += 1;
         // What was remembered must not change a result, so only what was looked at can be lost.
-        if !was_recalled && lost_a_block(txn, &self.view) {
+        if !was_recalled && lost_a_block(&txn, &self.view) {
             self.losses += 1;
             self.view.note_losses(self.losses);
         }
@@ -297,7 +297,7 @@ impl<'s, S: Store> Call<'s, S> {
             // What the failed transaction read has grown old meanwhile, and would lose the next race too. All of it is read
             // again: a plan that knew less would guess again what it has guessed wrong.
             self.start_over()?;
-            self.read(txn.otherwise.clone()).await?;
+            self.read(txn.otherwise).await?;
         }
         Ok(false)
     }

@@ -8,9 +8,6 @@ use ipnetwork::IpNetwork;
 
 use super::{Family, Ordinal, number_of};
 
-/// How long the text of a network can be: an IPv6 address with all its digits, a separator and three digits.
-const TEXT_MAX: usize = 43;
-
 /// A network in canonical form: the address has no bits behind the prefix.
 ///
 /// IPv4-mapped IPv6 networks do not exist as values: Calico must never store one.
@@ -22,6 +19,9 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// How long the text of a network can be: an IPv6 address with all its digits, a separator and three digits.
+    pub const TEXT_MAX: usize = 43;
+
     /// Makes the network of this prefix length around an address.
     ///
     /// # Errors
@@ -193,6 +193,11 @@ impl Cidr {
         self.text('-')
     }
 
+    /// Appends what [`Cidr::key_text`] writes.
+    pub fn push_key_text(&self, text: &mut String) {
+        self.push_text('-', text);
+    }
+
     /// Reads the form that [`Cidr::key_text`] writes; `None` unless it is canonical.
     ///
     /// A block under another spelling of its network would be listed under one key and fetched under another.
@@ -212,15 +217,20 @@ impl Cidr {
     }
 
     fn text(&self, separator: char) -> String {
-        let mut text = String::with_capacity(TEXT_MAX);
+        let mut text = String::with_capacity(Self::TEXT_MAX);
+        self.push_text(separator, &mut text);
+        text
+    }
+
+    fn push_text(&self, separator: char, text: &mut String) {
         match self.first_address() {
             // Every request makes dozens of these, and to have one formatted takes ten times as long.
             IpAddr::V4(ip) => {
                 let [first, rest @ ..] = ip.octets();
-                push_decimal(&mut text, first);
+                push_decimal(text, first);
                 for octet in rest {
                     text.push('.');
-                    push_decimal(&mut text, octet);
+                    push_decimal(text, octet);
                 }
             }
             IpAddr::V6(ip) => {
@@ -229,8 +239,7 @@ impl Cidr {
             }
         }
         text.push(separator);
-        push_decimal(&mut text, self.prefix);
-        text
+        push_decimal(text, self.prefix);
     }
 
     fn address(&self, number: u128) -> IpAddr {

@@ -189,22 +189,22 @@ impl View {
     }
 
     /// Takes over what a transaction wrote that was applied at `revision`.
-    pub fn apply(&mut self, txn: &Txn, revision: Revision) {
-        for op in &txn.then {
+    pub fn apply(&mut self, txn: Txn, revision: Revision) {
+        for op in txn.then {
             match op {
                 Op::Put { key, value } => {
-                    let old = self.kv(key);
+                    let old = self.kv(&key);
                     let kv = Kv {
                         key: key.clone(),
-                        value: value.clone(),
+                        value,
                         create_revision: old.map_or(revision, |kv| kv.create_revision),
                         mod_revision: revision,
                         version: old.map_or(1, |kv| kv.version.saturating_add(1)),
                     };
-                    self.keys.insert(key.clone(), Entry::Whole(kv));
+                    self.keys.insert(key, Entry::Whole(kv));
                 }
                 Op::Delete { key } => {
-                    self.keys.insert(key.clone(), Entry::Absent);
+                    self.keys.insert(key, Entry::Absent);
                 }
                 Op::Read(_) => {}
             }

@@ -47,7 +47,7 @@ pub enum Named {
 /// Returns the key of a block.
 #[must_use]
 pub fn block(cidr: &Cidr) -> String {
-    [BLOCKS, segment(cidr.family()), &cidr.key_text()].concat()
+    with_network(&[BLOCKS, segment(cidr.family())], cidr)
 }
 
 /// Returns what the keys of a family's blocks begin with.
@@ -59,8 +59,7 @@ pub fn blocks(family: Family) -> String {
 /// Returns the key of an owner's claim on a block.
 #[must_use]
 pub fn affinity(owner: &Owner, cidr: &Cidr) -> String {
-    let text = cidr.key_text();
-    [root_of(owner), owner.name(), "/", segment(cidr.family()), &text].concat()
+    with_network(&[root_of(owner), owner.name(), "/", segment(cidr.family())], cidr)
 }
 
 /// Returns what the keys of an owner's claims in a family begin with.
@@ -162,6 +161,16 @@ fn parse_cidr(rest: &str) -> Option<Cidr> {
 }
 
 /// Returns what stands before the network in the keys of a family's blocks.
+fn with_network(parts: &[&str], cidr: &Cidr) -> String {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut key = String::with_capacity(length + Cidr::TEXT_MAX);
+    for part in parts {
+        key.push_str(part);
+    }
+    cidr.push_key_text(&mut key);
+    key
+}
+
 fn segment(family: Family) -> &'static str {
     match family {
         Family::V4 => "ipv4/block/",

@@ -260,7 +260,7 @@ impl<R: Request> Request for DryRun<R> {
                 // As if the changes were made, so that it shows what would follow.
                 Err(Halt::Prepare(ops)) => {
                     let made = Txn { then: ops, ..Txn::default() };
-                    view.to_mut().apply(&made, Revision::INITIAL);
+                    view.to_mut().apply(made, Revision::INITIAL);
                 }
                 Err(halt) => return Err(halt),
             }

@@ -24,11 +24,10 @@ const CERTIFICATE: &str = "CERTIFICATE";
 const KEY: &str = "PRIVATE KEY";
 
 /// A connection that has been made, and logged in where there is a user.
-#[derive(Clone)]
 pub(super) struct Connection {
     /// Which of the endpoints it leads to.
     pub(super) at: usize,
-    pub(super) kv: Box<KvClient>,
+    pub(super) kv: KvClient,
 }
 
 /// Connects to an endpoint within `deadline`.
@@ -70,7 +69,7 @@ async fn attempt(
     let client = client.map_err(|error| Fault::of_client(endpoint, settings, &error))?;
     // The largest answer is a whole store, which only its reader can judge.
     let kv = client.kv_client().max_decoding_message_size(usize::MAX);
-    Ok(Connection { at, kv: Box::new(kv) })
+    Ok(Connection { at, kv })
 }
 
 /// Logs in, unless there is a token from an earlier login.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How many turns the other tasks have to write more before what was written leaves.
-pub(super) const TURNS: u32 = 2;
+pub(super) const TURNS: u32 = 1;
 /// What is held back at the most, in bytes.
 const HELD_MAX: usize = 64 * 1024;
 
@@ -58,7 +58,7 @@ impl<T: AsyncWrite + Unpin> Cork<T> {
         let before = self.held.len();
         for slice in bytes {
             let room = HELD_MAX.saturating_sub(self.held.len());
-            self.held.extend(slice.iter().take(room));
+            self.held.extend_from_slice(slice.get(..room).unwrap_or(slice));
         }
         self.turns = TURNS;
         Poll::Ready(Ok(self.held.len() - before))

@@ -14,6 +14,7 @@ mod token;
 
 use std::error::Error as _;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ pub struct EtcdStore {
 
 /// The connection in use, and which endpoint is tried first for the next one.
 struct Link {
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     next: usize,
 }
 
@@ -290,7 +291,7 @@ impl EtcdStore {
     }
 
     /// Returns the connection in use, or makes one.
-    async fn connection(&self, deadline: Duration) -> Result<Connection, Fault> {
+    async fn connection(&self, deadline: Duration) -> Result<Arc<Connection>, Fault> {
         let started = Instant::now();
         let waited_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
         let Ok(mut link) = tokio::time::timeout(deadline, self.link.lock()).await else {
@@ -303,7 +304,7 @@ impl EtcdStore {
             }
             let left = deadline.saturating_sub(started.elapsed());
             match race::first(&self.settings, link.next, &self.token, left).await {
-                Ok(connection) => link.connection = Some(connection),
+                Ok(connection) => link.connection = Some(Arc::new(connection)),
                 Err(fault)
                     if fault.is_passing() && started.elapsed() < GRACE && !left.is_zero() =>
                 {

@@ -3,6 +3,7 @@
 //! A block in use has a record for nearly each of its addresses, and to allocate one more none of them needs to be
 //! understood. Their texts are checked when the block is read, so that asking later cannot fail.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::Attributes;
 use super::attributes::before_return;
+use crate::model::json::append;
 use crate::model::{Timestamp, to_bytes};
 
 /// One record: its text, and what that says. A copy costs nothing.
@@ -26,6 +28,10 @@ struct Inner {
     read: OnceLock<Attributes>,
 }
 
+/// Most records are shorter, in bytes.
+const TEXT_TYPICAL: usize = 512;
+const HANDLE_MEMBER: &str = r#""handle_id":"#;
+
 /// What is known of a text that is written as Calico does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outline {
@@ -36,6 +42,31 @@ pub(super) struct Outline {
 }
 
 impl Record {
+    /// Makes the record of an allocation: of the handle that holds it, and what is known of its owner.
+    #[must_use]
+    pub fn new(handle: Option<&str>, secondary: &BTreeMap<&str, &str>) -> Self {
+        let mut text = Vec::with_capacity(TEXT_TYPICAL);
+        let mut outline = Some(Outline::default());
+        text.push(b'{');
+        if let Some(handle) = handle {
+            text.extend_from_slice(HANDLE_MEMBER.as_bytes());
+            let start = text.len() + 1;
+            append(&mut text, handle);
+            // Where anything in it is escaped it does not stand in the text as it is.
+            let place = start..start + handle.len();
+            let is_plain = text.len() == place.end + 1;
+            outline = is_plain.then_some(Outline { handle: Some(place), is_cooling: false });
+        }
+        if !secondary.is_empty() {
+            text.extend_from_slice(if handle.is_some() { b"," } else { b"" });
+            text.extend_from_slice(br#""secondary":"#);
+            append(&mut text, secondary);
+        }
+        text.push(b'}');
+        let text = String::from_utf8(text).unwrap_or_default().into_boxed_str();
+        Self(Arc::new(Inner { text, outline, read: OnceLock::new() }))
+    }
+
     /// Takes over a text that was checked.
     pub(super) fn of_checked(text: &str, outline: Outline) -> Self {
         Self(Arc::new(Inner { text: text.into(), outline: Some(outline), read: OnceLock::new() }))
@@ -173,6 +204,29 @@ impl<'de> Visitor<'de> for Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_record_of_an_allocation_is_written_as_its_attributes_are() {
+        let pairs = [("node", "n"), ("pod", "<p>\n")];
+        for (handle, secondary) in [
+            (None, &pairs[..0]),
+            (None, &pairs),
+            (Some("h"), &pairs[..0]),
+            (Some("net.c1.eth0"), &pairs[..1]),
+            (Some(r#"a"b\c<ü>"#), &pairs),
+            (Some(""), &pairs),
+        ] {
+            let record = Record::new(handle, &secondary.iter().copied().collect());
+            let owned = secondary.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let attributes = Attributes::new(
+                handle.map(str::to_owned),
+                (!secondary.is_empty()).then(|| owned.collect()),
+            );
+            assert_eq!(record.text(), Record::from(attributes.clone()).text());
+            assert_eq!(record.handle_id(), handle);
+            assert_eq!(*record, attributes);
+        }
+    }
 
     #[test]
     fn a_record_is_checked_like_its_attributes_and_keeps_its_text() {

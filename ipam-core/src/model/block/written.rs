@@ -19,6 +19,8 @@ use super::{Block, Record};
 const LIST: [u8; 2] = [b'[', b']'];
 const MAP: [u8; 2] = [b'{', b'}'];
 const NULL: &str = "null";
+const ALLOCATIONS: &str = r#","allocations":"#;
+const ATTRIBUTES: &str = r#","attributes":"#;
 
 /// Reads a block that is written exactly as Calico does; `None` does not mean that it is wrong.
 ///
@@ -41,16 +43,12 @@ fn block(cursor: &mut Cursor<'_>) -> Option<Block> {
         Some(()) => Some(cursor.text()?.parse().ok()?),
         None => None,
     };
-    cursor.eat(r#","allocations":"#)?;
-    let size = size_of(&cidr).ok()?;
-    let allocations = list(cursor, size, |cursor| match cursor.eat(NULL) {
-        Some(()) => Some(None),
-        None => index(cursor).map(Some),
-    })?;
+    cursor.eat(ALLOCATIONS)?;
+    let allocations = allocations(cursor, size_of(&cidr).ok()?)?;
     cursor.eat(r#","unallocated":"#)?;
     let free = allocations.iter().filter(|allocation| allocation.is_none()).count();
     let unallocated = list(cursor, free, |cursor| index(cursor).and_then(Ordinal::new))?;
-    cursor.eat(r#","attributes":"#)?;
+    cursor.eat(ATTRIBUTES)?;
     let attributes = match cursor.eat(NULL) {
         Some(()) => None,
         None => Some(list(cursor, 0, Record::read_written)?),
@@ -76,6 +74,33 @@ fn block(cursor: &mut Cursor<'_>) -> Option<Block> {
         host_affinity: None,
         unknown: Unknown::new(),
     })
+}
+
+/// Counts the addresses that a handle holds in a block that is written exactly as Calico does, and reads little else of it.
+pub(super) fn count(text: &str, handle: &str) -> Option<usize> {
+    let (_, rest) = text.split_once(ALLOCATIONS)?;
+    let allocations = allocations(&mut Cursor::new(rest), 0)?;
+    let (_, rest) = rest.split_once(ATTRIBUTES)?;
+    let are_held = list(&mut Cursor::new(rest), 0, |cursor| {
+        let (record, outline) = outlined(cursor)?;
+        let stored = outline.handle.and_then(|place| record.get(place));
+        Some(stored == Some(handle))
+    })?;
+    let indexes = allocations.into_iter().flatten();
+    Some(indexes.filter(|index| are_held.get(*index) == Some(&true)).count())
+}
+
+fn allocations(cursor: &mut Cursor<'_>, expected: usize) -> Option<Vec<Option<usize>>> {
+    let mut allocations = Vec::with_capacity(expected);
+    cursor.each(LIST, |cursor| {
+        let index = match cursor.eat(NULL) {
+            Some(()) => None,
+            None => Some(index(cursor)?),
+        };
+        allocations.push(index);
+        Some(())
+    })?;
+    Some(allocations)
 }
 
 /// Reads a list of about this many items.
@@ -109,33 +134,38 @@ fn sequence_numbers(cursor: &mut Cursor<'_>) -> Option<BTreeMap<Ordinal, u64>> {
 }
 
 impl Record {
-    /// Reads a record that is written exactly as Calico does: each member at most once and in its order.
     fn read_written(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let start = *cursor;
-        let mut outline = Outline::default();
-        let mut last = 0;
-        cursor.each(MAP, |cursor| {
-            let name = cursor.text()?;
-            cursor.eat(":")?;
-            let place = match name {
-                "handle_id" => {
-                    let from = cursor.at() - start.at() + 1;
-                    outline.handle = Some(from..from + cursor.text()?.len());
-                    1
-                }
-                "secondary" => pairs(cursor).map(|()| 2)?,
-                "alternateOwnerAttrs" => pairs(cursor).map(|()| 3)?,
-                "releasedAt" => {
-                    cursor.text()?.parse::<Timestamp>().ok()?;
-                    outline.is_cooling = true;
-                    4
-                }
-                _ => return None,
-            };
-            (place > mem::replace(&mut last, place)).then_some(())
-        })?;
-        Some(Self::of_checked(start.until(cursor)?, outline))
+        let (text, outline) = outlined(cursor)?;
+        Some(Self::of_checked(text, outline))
     }
+}
+
+/// Reads a record that is written exactly as Calico does: each member at most once and in its order.
+fn outlined<'t>(cursor: &mut Cursor<'t>) -> Option<(&'t str, Outline)> {
+    let start = *cursor;
+    let mut outline = Outline::default();
+    let mut last = 0;
+    cursor.each(MAP, |cursor| {
+        let name = cursor.text()?;
+        cursor.eat(":")?;
+        let place = match name {
+            "handle_id" => {
+                let from = cursor.at() - start.at() + 1;
+                outline.handle = Some(from..from + cursor.text()?.len());
+                1
+            }
+            "secondary" => pairs(cursor).map(|()| 2)?,
+            "alternateOwnerAttrs" => pairs(cursor).map(|()| 3)?,
+            "releasedAt" => {
+                cursor.text()?.parse::<Timestamp>().ok()?;
+                outline.is_cooling = true;
+                4
+            }
+            _ => return None,
+        };
+        (place > mem::replace(&mut last, place)).then_some(())
+    })?;
+    Some((start.until(cursor)?, outline))
 }
 
 fn pairs(cursor: &mut Cursor<'_>) -> Option<()> {
@@ -157,16 +187,16 @@ pub(super) fn write(block: &Block) -> Vec<u8> {
         out.extend_from_slice(br#","affinity_claim_time":"#);
         append(&mut out, time);
     }
-    out.extend_from_slice(br#","allocations":"#);
+    out.extend_from_slice(ALLOCATIONS.as_bytes());
     write_all(&mut out, LIST, &block.allocations, |out, allocation| match allocation {
-        Some(index) => append(out, index),
+        Some(index) => write_index(out, *index),
         None => out.extend_from_slice(NULL.as_bytes()),
     });
     out.extend_from_slice(br#","unallocated":"#);
     write_all(&mut out, LIST, &block.unallocated, |out, ordinal| {
-        append(out, &ordinal.index());
+        write_index(out, ordinal.index());
     });
-    out.extend_from_slice(br#","attributes":"#);
+    out.extend_from_slice(ATTRIBUTES.as_bytes());
     match &block.attributes {
         Some(records) => write_all(&mut out, LIST, records, |out, record| {
             out.extend_from_slice(record.text().as_bytes());
@@ -179,7 +209,7 @@ pub(super) fn write(block: &Block) -> Vec<u8> {
     match &block.sequence_number_for_allocation {
         Some(numbers) => write_all(&mut out, MAP, by_text(numbers), |out, (ordinal, number)| {
             out.push(b'"');
-            append(out, &ordinal.index());
+            write_index(out, ordinal.index());
             out.extend_from_slice(b"\":");
             append(out, number);
         }),
@@ -226,6 +256,15 @@ fn write_all<T>(
         write(out, item);
     }
     out.push(close);
+}
+
+/// Writes a number, of which nearly all have one or two digits.
+fn write_index(out: &mut Vec<u8>, number: usize) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => out.push(b'0' + digit),
+        Ok(digits @ 10..100) => out.extend_from_slice(&[b'0' + digits / 10, b'0' + digits % 10]),
+        Ok(_) | Err(_) => append(out, &number),
+    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use std::ops::ControlFlow;
 use crate::ip::Family;
 use crate::kv::{Lookup, Op, Range, Read};
 use crate::model::{
-    Affinity, AffinityState, Attributes, Binding, Block, DecodeError, Handle, HandleId, Owner,
-    Record, ResourceKind, Timestamp, key,
+    Affinity, AffinityState, Binding, Block, DecodeError, Handle, HandleId, Owner, Record,
+    ResourceKind, Timestamp, key,
 };
 use crate::pool::{Choice, ChoiceRequest, Level, Levels, Tenant, Use};
 use crate::refusal::Refusal;
@@ -266,12 +266,12 @@ impl Assign {
     }
 
     fn record(&self, level: Level) -> Record {
-        let mut attributes = self.attributes.clone();
+        let known = self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut attributes: BTreeMap<&str, &str> = known.collect();
         if self.rules.record_source {
-            attributes.insert("pool-source".to_owned(), level.word().to_owned());
+            attributes.insert("pool-source", level.word());
         }
-        let handle = self.handle.as_ref().map(ToString::to_string);
-        Attributes::new(handle, (!attributes.is_empty()).then_some(attributes)).into()
+        Record::new(self.handle.as_ref().map(HandleId::as_str), &attributes)
     }
 
     /// Says whether an address is stored under this very request: its attributes hold the time at which it was made.
