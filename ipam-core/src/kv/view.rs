@@ -1,6 +1,8 @@
 //! What has been read of a store, and when.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
@@ -14,7 +16,7 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, 
 /// [`Lookup`](super::Lookup) of a recalled view guards everything that is looked at, hints too.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    keys: BTreeMap<Key, Entry>,
+    keys: BTreeSet<Entry>,
     /// Ranges that were read whole, by what was read of them.
     scans: BTreeMap<Range, Scan>,
     /// How many keys ranges hold that were only counted.
@@ -54,12 +56,13 @@ pub struct Waypoint {
     pub good: Vec<Key>,
 }
 
+/// What is known of one key. Entries are ordered by their keys, and found by them.
 #[derive(Clone, Debug)]
 enum Entry {
     /// It was asked for and does not exist.
-    Absent,
+    Absent(Key),
     /// It exists; only that was asked.
-    Counted,
+    Counted(Key),
     /// It exists; the value was not read.
     Listed(Kv),
     /// It was read whole.
@@ -67,7 +70,7 @@ enum Entry {
     /// It is remembered whole.
     Remembered(Kv),
     /// It is remembered not to exist.
-    RememberedAbsent,
+    RememberedAbsent(Key),
     /// Its value follows from others that are remembered.
     Presumed(Kv),
 }
@@ -100,8 +103,8 @@ impl View {
         let Some(witness) = kvs.iter().find(|kv| kv.key == witness).cloned() else {
             return Self::default();
         };
-        let known = kvs.into_iter().map(|kv| (kv.key.clone(), Entry::Remembered(kv)));
-        let absent = absent.into_iter().map(|key| (key, Entry::RememberedAbsent));
+        let known = kvs.into_iter().map(Entry::Remembered);
+        let absent = absent.into_iter().map(Entry::RememberedAbsent);
         let scan =
             |(range, revision)| (range, Scan { revision, has_values: true, is_remembered: true });
         Self {
@@ -116,11 +119,11 @@ impl View {
     #[must_use]
     pub fn into_recollection(self, witness: &str) -> Option<Recollection> {
         let (mut kvs, mut absent) = (Vec::with_capacity(self.keys.len()), Vec::new());
-        for (key, entry) in self.keys {
+        for entry in self.keys {
             match entry {
                 Entry::Whole(kv) | Entry::Remembered(kv) => kvs.push(kv),
-                Entry::Absent | Entry::RememberedAbsent => absent.push(key),
-                Entry::Counted | Entry::Listed(_) | Entry::Presumed(_) => {}
+                Entry::Absent(key) | Entry::RememberedAbsent(key) => absent.push(key),
+                Entry::Counted(_) | Entry::Listed(_) | Entry::Presumed(_) => {}
             }
         }
         kvs.iter().find(|kv| kv.key == witness)?;
@@ -136,8 +139,8 @@ impl View {
         }
         let unknown = Revision::ABSENT;
         let (create_revision, mod_revision) = (unknown, unknown);
-        let kv = Kv { key: key.clone(), value, create_revision, mod_revision, version: 0 };
-        self.keys.insert(key, Entry::Presumed(kv));
+        let kv = Kv { key, value, create_revision, mod_revision, version: 0 };
+        self.keys.replace(Entry::Presumed(kv));
     }
 
     /// Says whether the view was begun with what an earlier call remembered.
@@ -194,17 +197,13 @@ impl View {
             match op {
                 Op::Put { key, value } => {
                     let old = self.kv(&key);
-                    let kv = Kv {
-                        key: key.clone(),
-                        value,
-                        create_revision: old.map_or(revision, |kv| kv.create_revision),
-                        mod_revision: revision,
-                        version: old.map_or(1, |kv| kv.version.saturating_add(1)),
-                    };
-                    self.keys.insert(key, Entry::Whole(kv));
+                    let create_revision = old.map_or(revision, |kv| kv.create_revision);
+                    let version = old.map_or(1, |kv| kv.version.saturating_add(1));
+                    let kv = Kv { key, value, create_revision, mod_revision: revision, version };
+                    self.keys.replace(Entry::Whole(kv));
                 }
                 Op::Delete { key } => {
-                    self.keys.insert(key, Entry::Absent);
+                    self.keys.replace(Entry::Absent(key));
                 }
                 Op::Read(_) => {}
             }
@@ -237,13 +236,13 @@ impl View {
     pub fn note(&mut self, walk: String, waypoint: Waypoint, forget: &[Key]) {
         self.waypoints.insert(walk, waypoint);
         for key in forget {
-            self.keys.remove(key);
+            self.keys.remove(key.as_str());
         }
     }
 
     /// Walks every key that is known to exist, with its value where that was read.
     pub fn iter(&self) -> impl Iterator<Item = &Kv> {
-        self.keys.values().filter_map(Entry::kv)
+        self.keys.iter().filter_map(Entry::kv)
     }
 
     pub(super) fn kv(&self, key: &str) -> Option<&Kv> {
@@ -255,8 +254,8 @@ impl View {
             Some(Entry::Whole(kv) | Entry::Remembered(kv) | Entry::Presumed(kv)) => {
                 Known::Value(kv)
             }
-            Some(Entry::Listed(_) | Entry::Counted) => Known::Exists,
-            Some(Entry::Absent | Entry::RememberedAbsent) => Known::Absent,
+            Some(Entry::Listed(_) | Entry::Counted(_)) => Known::Exists,
+            Some(Entry::Absent(_) | Entry::RememberedAbsent(_)) => Known::Absent,
             None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
             None => Known::Nothing,
         }
@@ -265,8 +264,10 @@ impl View {
     /// Says whether what is known of a key is only remembered.
     pub(super) fn is_remembered(&self, key: &str) -> bool {
         match self.keys.get(key) {
-            Some(Entry::Remembered(_) | Entry::RememberedAbsent | Entry::Presumed(_)) => true,
-            Some(Entry::Absent | Entry::Counted | Entry::Listed(_) | Entry::Whole(_)) => false,
+            Some(Entry::Remembered(_) | Entry::RememberedAbsent(_) | Entry::Presumed(_)) => true,
+            Some(Entry::Absent(_) | Entry::Counted(_) | Entry::Listed(_) | Entry::Whole(_)) => {
+                false
+            }
             None => {
                 let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
                 scans.any(|(_, scan)| scan.is_remembered)
@@ -312,8 +313,8 @@ impl View {
 
     pub(super) fn iter_range(&self, range: &Range) -> Vec<&Kv> {
         let from_start = self.keys.range::<str, _>(from(range));
-        let inside = from_start.take_while(|(key, _)| range.contains(key));
-        inside.filter_map(|(_, entry)| entry.kv()).collect()
+        let inside = from_start.take_while(|entry| range.contains(entry.key()));
+        inside.filter_map(Entry::kv).collect()
     }
 
     fn absorb_count(&mut self, range: &Range, count: u64) {
@@ -321,27 +322,34 @@ impl View {
             self.counts.insert(range.clone(), count);
             return;
         }
-        let entry = match (count, self.keys.remove(range.start())) {
-            (0, _) => Entry::Absent,
+        let key = || range.start().to_owned();
+        let entry = match (count, self.keys.take(range.start())) {
+            (0, _) => Entry::Absent(key()),
             (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_) | Entry::Remembered(_)))) => known,
             (
                 _,
-                Some(Entry::Absent | Entry::RememberedAbsent | Entry::Counted | Entry::Presumed(_))
+                Some(
+                    Entry::Absent(_)
+                    | Entry::RememberedAbsent(_)
+                    | Entry::Counted(_)
+                    | Entry::Presumed(_),
+                )
                 | None,
-            ) => Entry::Counted,
+            ) => Entry::Counted(key()),
         };
-        self.keys.insert(range.start().to_owned(), entry);
+        self.keys.replace(entry);
     }
 
     fn absorb_kvs(&mut self, read: &Read, reply: &ReadReply, has_value: bool) {
         let is_whole = u64::try_from(reply.kvs.len()).is_ok_and(|found| found == reply.count);
-        let mut before = BTreeMap::new();
+        let mut before = BTreeSet::new();
         if is_whole {
             before = self.take_range(&read.range);
             self.remember_scan(&read.range, reply.revision, has_value);
         }
         for kv in &reply.kvs {
-            let old = before.remove(&kv.key).or_else(|| self.keys.remove(&kv.key));
+            let key = kv.key.as_str();
+            let old = before.take(key).or_else(|| self.keys.take(key));
             let entry = match old {
                 // What is known of this very revision is not less true for having been listed again.
                 Some(Entry::Whole(old) | Entry::Remembered(old))
@@ -352,23 +360,26 @@ impl View {
                 Some(_) | None if has_value => Entry::Whole(kv.clone()),
                 Some(_) | None => Entry::Listed(kv.clone()),
             };
-            self.keys.insert(kv.key.clone(), entry);
+            self.keys.replace(entry);
         }
     }
 
     /// Drops, and returns, what a whole answer for the range replaces.
-    fn take_range(&mut self, range: &Range) -> BTreeMap<Key, Entry> {
+    fn take_range(&mut self, range: &Range) -> BTreeSet<Entry> {
         if range.end().is_none() {
-            let old = self.keys.insert(range.start().to_owned(), Entry::Absent);
-            return old.map(|entry| (range.start().to_owned(), entry)).into_iter().collect();
+            return self
+                .keys
+                .replace(Entry::Absent(range.start().to_owned()))
+                .into_iter()
+                .collect();
         }
         let inside: Vec<Key> = self
             .keys
             .range::<str, _>(from(range))
-            .map(|(key, _)| key.clone())
+            .map(|entry| entry.key().to_owned())
             .take_while(|key| range.contains(key))
             .collect();
-        inside.into_iter().filter_map(|key| self.keys.remove_entry(&key)).collect()
+        inside.into_iter().filter_map(|key| self.keys.take(key.as_str())).collect()
     }
 
     fn remember_scan(&mut self, range: &Range, revision: Revision, has_values: bool) {
@@ -385,10 +396,45 @@ impl Entry {
             Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) | Self::Presumed(kv) => {
                 Some(kv)
             }
-            Self::Absent | Self::RememberedAbsent | Self::Counted => None,
+            Self::Absent(_) | Self::RememberedAbsent(_) | Self::Counted(_) => None,
+        }
+    }
+
+    fn key(&self) -> &str {
+        match self {
+            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) | Self::Presumed(kv) => {
+                &kv.key
+            }
+            Self::Absent(key) | Self::RememberedAbsent(key) | Self::Counted(key) => key,
         }
     }
 }
+
+impl Borrow<str> for Entry {
+    fn borrow(&self) -> &str {
+        self.key()
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(other.key())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Entry {}
 
 fn from(range: &Range) -> (Bound<&str>, Bound<&str>) {
     (Bound::Included(range.start()), Bound::Unbounded)
