@@ -176,7 +176,7 @@ impl<'v> Lookup<'v> {
             Some(_) => {
                 if self.view.is_recalled() {
                     self.guard_range(range);
-                    self.rely(self.view.is_scan_remembered(range));
+                    self.rely(|| self.view.is_scan_remembered(range));
                 }
                 Ok(self.view.iter_range(range))
             }
@@ -268,17 +268,17 @@ impl<'v> Lookup<'v> {
             Known::Absent => self.guard(key, None),
             Known::Nothing if self.is_expected(key) => {
                 self.guard(key, None);
-                self.rely(true);
+                self.rely(|| true);
                 return Known::Absent;
             }
             Known::Nothing => return known,
         }
-        self.rely(self.view.is_remembered(key));
+        self.rely(|| self.view.is_remembered(key));
         known
     }
 
-    fn rely(&self, on_memory: bool) {
-        if on_memory {
+    fn rely(&self, is_on_memory: impl FnOnce() -> bool) {
+        if !self.relies_on_memory() && is_on_memory() {
             self.relies_on_memory.set(true);
         }
     }
@@ -288,18 +288,23 @@ impl<'v> Lookup<'v> {
     }
 
     fn guard(&self, key: &str, kv: Option<&'v Kv>) {
-        // What a view holds does not change while somebody looks at it.
-        if self.guards.borrow().contains_key(key) {
-            return;
-        }
-        let (key, guard) = match kv {
-            Some(kv) if self.view.is_presumed(key) => {
-                (Cow::Borrowed(kv.key.as_str()), Guard::Holds(&kv.value))
+        // What a view holds does not change while somebody looks at it, so the first look is as good as any.
+        let mut guards = self.guards.borrow_mut();
+        match kv {
+            Some(kv) => {
+                guards.entry(Cow::Borrowed(kv.key.as_str())).or_insert_with(|| {
+                    if self.view.is_presumed(key) {
+                        Guard::Holds(&kv.value)
+                    } else {
+                        Guard::At(kv.mod_revision)
+                    }
+                });
             }
-            Some(kv) => (Cow::Borrowed(kv.key.as_str()), Guard::At(kv.mod_revision)),
-            None => (Cow::Owned(key.to_owned()), Guard::At(Revision::ABSENT)),
-        };
-        self.guards.borrow_mut().insert(key, guard);
+            None if guards.contains_key(key) => {}
+            None => {
+                guards.insert(Cow::Owned(key.to_owned()), Guard::At(Revision::ABSENT));
+            }
+        }
     }
 
     fn guard_range(&self, range: &Range) {

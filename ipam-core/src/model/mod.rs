@@ -9,6 +9,7 @@ mod binding;
 mod block;
 mod cluster;
 mod config;
+mod cursor;
 mod handle;
 mod json;
 pub mod key;

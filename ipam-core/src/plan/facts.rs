@@ -106,8 +106,8 @@ pub(super) fn refuse_if_locked(lookup: &mut Lookup<'_>) -> Planned<()> {
     let Some(kv) = lookup.get(&key)? else {
         return Ok(());
     };
-    let cluster = ClusterInformation::decode(&key, &kv.value)?;
-    if cluster.spec.datastore_ready == Some(false) { Err(Refusal::Locked.into()) } else { Ok(()) }
+    let is_locked = ClusterInformation::is_locked(&key, &kv.value)?;
+    if is_locked { Err(Refusal::Locked.into()) } else { Ok(()) }
 }
 
 /// Returns the key of the facts about the cluster.

@@ -11,10 +11,10 @@ use crate::ip::Ordinal;
 use crate::model::Timestamp;
 use crate::model::json::{Unknown, append, by_text};
 
-use super::cursor::Cursor;
 use super::fault::size_of;
 use super::record::Outline;
 use super::{Block, Record};
+use crate::model::cursor::Cursor;
 
 const LIST: [u8; 2] = [b'[', b']'];
 const MAP: [u8; 2] = [b'{', b'}'];
