@@ -32,12 +32,14 @@ impl<'t> Cursor<'t> {
     }
 
     /// Passes over exactly this; where something else stands there, the place stays.
+    #[inline]
     pub(super) fn eat(&mut self, literal: &str) -> Option<()> {
         let is_there = self.rest().starts_with(literal.as_bytes());
         is_there.then(|| self.at += literal.len())
     }
 
     /// Reads an unsigned number of at most 64 bits.
+    #[inline]
     pub(super) fn number(&mut self) -> Option<u64> {
         let (start, mut number) = (self.at, 0_u64);
         while let Some(digit @ b'0'..=b'9') = self.byte() {
@@ -50,6 +52,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a text in which nothing is escaped.
+    #[inline]
     pub(super) fn text(&mut self) -> Option<&'t str> {
         self.step_over(b'"')?;
         let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
@@ -61,6 +64,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads items with commas between them, from an opening bracket to a closing one.
+    #[inline]
     pub(super) fn each(
         &mut self,
         [open, close]: [u8; 2],
@@ -78,14 +82,17 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    #[inline]
     fn rest(&self) -> &'t [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn step_over(&mut self, byte: u8) -> Option<()> {
         (self.byte() == Some(byte)).then(|| self.at += 1)
     }

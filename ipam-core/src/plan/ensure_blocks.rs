@@ -10,7 +10,7 @@ use crate::model::{
 use crate::pool::{ChoiceRequest, Levels};
 
 use super::assign::{node_labels, stale_claims};
-use super::facts::{Facts, cluster_key};
+use super::facts::Facts;
 use super::rules::Rules;
 use super::seek::{How, Seek, Take};
 use super::{Outcome, Planned, Request};
@@ -60,7 +60,6 @@ impl Request for EnsureBlocks {
 impl EnsureBlocks {
     fn reads(&self, owner: &Owner) -> Vec<Read> {
         let mut reads = Facts::reads().to_vec();
-        reads.push(Read::values(Range::key(cluster_key())));
         reads.push(Read::values(Range::key(key::resource(ResourceKind::Node, &self.host))));
         reads.extend(self.levels.keys().map(|family| Seek::reads(owner, *family)));
         reads

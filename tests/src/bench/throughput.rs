@@ -18,8 +18,8 @@ use crate::etcd::Etcd;
 const NODES: usize = 16;
 /// So many pairs of each node are recorded, and then sent over and over.
 const PAIRS: usize = 20;
-const SLICE: Duration = Duration::from_millis(1500);
-const SLICES: usize = 5;
+const SLICE: Duration = Duration::from_millis(500);
+const SLICES: usize = 15;
 const POOL: &str = "10.20.0.0/16";
 
 /// What one node sent for pairs of ADD and DEL.

@@ -18,6 +18,8 @@ use crate::model::cursor::Cursor;
 
 const LIST: [u8; 2] = [b'[', b']'];
 const MAP: [u8; 2] = [b'{', b'}'];
+/// How many addresses most blocks have.
+const SIZE_TYPICAL: usize = 64;
 const NULL: &str = "null";
 const ALLOCATIONS: &str = r#","allocations":"#;
 const ATTRIBUTES: &str = r#","attributes":"#;
@@ -79,7 +81,7 @@ fn block(cursor: &mut Cursor<'_>) -> Option<Block> {
 /// Counts the addresses that a handle holds in a block that is written exactly as Calico does, and reads little else of it.
 pub(super) fn count(text: &str, handle: &str) -> Option<usize> {
     let (_, rest) = text.split_once(ALLOCATIONS)?;
-    let allocations = allocations(&mut Cursor::new(rest), 0)?;
+    let allocations = allocations(&mut Cursor::new(rest), SIZE_TYPICAL)?;
     let (_, rest) = rest.split_once(ATTRIBUTES)?;
     let are_held = list(&mut Cursor::new(rest), 0, |cursor| {
         let (record, outline) = outlined(cursor)?;
@@ -184,8 +186,9 @@ pub(super) fn write(block: &Block) -> Vec<u8> {
     out.extend_from_slice(br#"","affinity":"#);
     append(&mut out, &block.affinity);
     if let Some(time) = &block.affinity_claim_time {
-        out.extend_from_slice(br#","affinity_claim_time":"#);
-        append(&mut out, time);
+        out.extend_from_slice(br#","affinity_claim_time":""#);
+        out.extend_from_slice(time.to_string().as_bytes());
+        out.push(b'"');
     }
     out.extend_from_slice(ALLOCATIONS.as_bytes());
     write_all(&mut out, LIST, &block.allocations, |out, allocation| match allocation {

@@ -23,7 +23,7 @@ use crate::model::{
 use crate::pool::{Choice, ChoiceRequest, Level, Levels, Tenant, Use};
 use crate::refusal::Refusal;
 
-use super::facts::{Facts, cluster_key, read_binding, read_node_labels};
+use super::facts::{Facts, read_binding, read_node_labels};
 use super::release::write_handle;
 use super::rules::{NodeRule, PoolOrder, Replay, Rules, Shortfall};
 use super::seek::{Seek, Shortage, Take};
@@ -148,7 +148,6 @@ impl Assign {
 
     fn reads(&self, owner: &Owner) -> Vec<Read> {
         let mut reads = Facts::reads().to_vec();
-        reads.push(Read::values(Range::key(cluster_key())));
         reads.push(Read::values(Range::key(key::resource(ResourceKind::Node, &self.host))));
         reads.extend(self.handle.iter().map(|id| Read::values(Range::key(key::handle(id)))));
         if let Some(tenant) = &self.tenant {
