@@ -9,25 +9,29 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 /// How many turns the other tasks have to write more before what was written leaves.
-pub(super) const TURNS: u32 = 1;
+pub(super) const TURNS: u32 = 2;
 /// What is held back at the most, in bytes.
 const HELD_MAX: usize = 64 * 1024;
 
 /// A stream whose writes leave together.
-#[derive(Debug)]
 pub(super) struct Cork<T> {
     inner: T,
     held: Vec<u8>,
     /// How much of that has left.
     sent: usize,
     turns: u32,
+    turn: Option<Turn>,
 }
+
+/// Ends when every other task that is ready has had its turn.
+type Turn = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<T> Cork<T> {
     pub(super) fn new(inner: T) -> Self {
-        Self { inner, held: Vec::new(), sent: 0, turns: 0 }
+        Self { inner, held: Vec::new(), sent: 0, turns: 0, turn: None }
     }
 }
 
@@ -87,10 +91,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Cork<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.turns > 0 {
+        while self.turns > 0 {
+            let turn = self.turn.get_or_insert_with(|| Box::pin(yield_now()));
+            ready!(turn.as_mut().poll(cx));
+            self.turn = None;
             self.turns -= 1;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
         }
         ready!(self.poll_send(cx))?;
         Pin::new(&mut self.inner).poll_flush(cx)
