@@ -1,6 +1,6 @@
 //! How a plan looks at a view, and what follows from having looked.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,9 +90,10 @@ impl<'v> Lookup<'v> {
     /// # Errors
     ///
     /// [`Missing`] with those that have not.
-    pub fn require(&self, reads: impl IntoIterator<Item = Read>) -> Result<(), Missing> {
-        let mut missing: Vec<Read> =
-            reads.into_iter().filter(|read| !self.is_answered(read)).collect();
+    pub fn require(&self, reads: impl IntoIterator<Item: Borrow<Read>>) -> Result<(), Missing> {
+        let is_missing = |read: &Read| !self.is_answered(read);
+        let missing = reads.into_iter().filter(|read| is_missing(read.borrow()));
+        let mut missing: Vec<Read> = missing.map(|read| read.borrow().clone()).collect();
         if self.view.is_recalled() {
             let assumed = missing.extract_if(.., |read| self.is_assumed(read));
             self.wishes.borrow_mut().extend(assumed);

@@ -1,6 +1,7 @@
 //! The rows that every allocation depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::ip::RangeSet;
 use crate::kv::{Key, Kv, Lookup, Range, Read};
@@ -12,6 +13,13 @@ use crate::pool::{Choice, ChoiceRequest, Level, Pool, choose};
 use crate::refusal::Refusal;
 
 use super::Planned;
+
+// Every allocation reads them, and their keys never change.
+static POOLS: LazyLock<Range> =
+    LazyLock::new(|| Range::prefix(key::resources(ResourceKind::IpPool)));
+static POOL_MARKS: LazyLock<Range> = LazyLock::new(|| Range::prefix(key::pool_marks()));
+static RESERVATIONS: LazyLock<Range> =
+    LazyLock::new(|| Range::prefix(key::resources(ResourceKind::IpReservation)));
 
 /// The rows, read and understood.
 #[derive(Debug)]
@@ -28,14 +36,15 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Returns what must be read.
-    pub(super) fn reads() -> [Read; 5] {
-        [
-            Read::values(Range::key(key::CONFIG)),
-            Read::values(Range::key(cluster_key())),
-            Read::values(Range::prefix(key::resources(ResourceKind::IpPool))),
-            Read::values(Range::prefix(key::pool_marks())),
-            Read::values(Range::prefix(key::resources(ResourceKind::IpReservation))),
-        ]
+    pub(super) fn reads() -> &'static [Read] {
+        static READS: LazyLock<[Read; 5]> = LazyLock::new(|| {
+            let ranges = [&*POOLS, &*POOL_MARKS, &*RESERVATIONS].map(Range::clone);
+            let [pools, marks, reservations] = ranges.map(Read::values);
+            let keys = [key::CONFIG.to_owned(), cluster_key()];
+            let [config, cluster] = keys.map(|key| Read::values(Range::key(key)));
+            [config, cluster, pools, marks, reservations]
+        });
+        &*READS
     }
 
     /// Reads the rows as guards: a change to any of them is a conflict.
@@ -43,7 +52,7 @@ impl Facts {
         refuse_if_locked(lookup)?;
         let config = read_config(lookup)?;
         let mut reserved = RangeSet::new();
-        for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpReservation)))? {
+        for kv in lookup.scan(&RESERVATIONS)? {
             let reservation = IpReservation::decode(&kv.key, &kv.value)?;
             // Entries that are no networks are passed over, as Calico does; `check` reports them.
             reservation.spec.networks().flatten().for_each(|cidr| reserved.insert(&cidr));
@@ -144,11 +153,11 @@ pub(super) fn read_node_labels(
 }
 
 fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
-    let marks = lookup.scan(&Range::prefix(key::pool_marks()))?;
+    let marks = lookup.scan(&POOL_MARKS)?;
     let exclusive = exclusive_pools(&marks)?;
     let mut pools = Vec::new();
     let mut damaged = Vec::new();
-    for kv in lookup.scan(&Range::prefix(key::resources(ResourceKind::IpPool)))? {
+    for kv in lookup.scan(&POOLS)? {
         match IpPool::decode(&kv.key, &kv.value) {
             Ok(mut stored) => {
                 // The key is what others find it by.

@@ -10,6 +10,7 @@ pub(super) use stale::stale_claims;
 
 pub use answer::{Assigned, Assignment, Decision, Short};
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -91,7 +92,8 @@ impl Request for Assign {
         if let Some(tenant) = &self.tenant {
             lookup.expect_absent(&key::binding(tenant.name()));
         }
-        lookup.require(self.reads(&owner))?;
+        let facts = Facts::reads().iter().map(Cow::Borrowed);
+        lookup.require(facts.chain(self.reads(&owner).into_iter().map(Cow::Owned)))?;
         let facts = Facts::read(lookup)?;
         let labels = match self.rules.usage {
             Use::LoadBalancer => BTreeMap::new(),
@@ -146,8 +148,9 @@ impl Assign {
         }
     }
 
+    /// Returns what must be read besides the facts.
     fn reads(&self, owner: &Owner) -> Vec<Read> {
-        let mut reads = Facts::reads().to_vec();
+        let mut reads = Vec::new();
         reads.push(Read::values(Range::key(key::resource(ResourceKind::Node, &self.host))));
         reads.extend(self.handle.iter().map(|id| Read::values(Range::key(key::handle(id)))));
         if let Some(tenant) = &self.tenant {
