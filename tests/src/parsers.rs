@@ -4,7 +4,7 @@
 use ipam_core::ip::Cidr;
 use ipam_core::model::{
     Affinity, Binding, Block, ClusterInformation, Config, Handle, IpPool, IpReservation, Node,
-    PoolMark, Timestamp, key,
+    PoolMark, Record, Timestamp, key,
 };
 use ipam_core::pool::{Pool, PoolList};
 use ipam_core::selector::Selector;
@@ -76,14 +76,21 @@ pub fn key_text(data: &[u8]) {
 ///
 /// # Panics
 ///
-/// If a block changes when it is written and read again.
+/// If a block changes when it is written and read again, or is read otherwise than JSON says.
 pub fn block(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (first, rest) = data.split_at(end);
     let network = std::str::from_utf8(first).ok().and_then(|text| Cidr::parse(text).ok());
     let Some(network) = network else { return };
     let name = key::block(&network);
-    if let Ok(block) = Block::decode(&name, rest.get(1..).unwrap_or_default()) {
+    let value = rest.get(1..).unwrap_or_default();
+    if let Ok(block) = Block::decode(&name, value) {
+        let json: Block = serde_json::from_slice(value).expect("it is JSON");
+        assert!(block == json, "{block:?} is {json:?}");
+        for (record, other) in block.records().iter().zip(json.records()) {
+            let told = |record: &Record| (record.handle().map(str::to_owned), record.released_at());
+            assert_eq!(told(record), told(other));
+        }
         let again = Block::decode(&name, &block.encode()).expect("what was written can be read");
         assert_eq!(again.encode(), block.encode());
         let collected = block.collected(Timestamp::from_seconds(2_000_000_000), 0);
@@ -128,7 +135,10 @@ pub fn resource(data: &[u8]) {
     if let Ok(node) = Node::decode("k", data) {
         Node::decode("k", &node.encode()).expect("it can be read");
     }
-    if let Ok(cluster) = ClusterInformation::decode("k", data) {
+    let cluster = ClusterInformation::decode("k", data);
+    let is_locked = cluster.as_ref().map(|cluster| cluster.spec.datastore_ready == Some(false));
+    assert_eq!(ClusterInformation::is_locked("k", data).ok(), is_locked.ok());
+    if let Ok(cluster) = cluster {
         ClusterInformation::decode("k", &cluster.encode()).expect("it can be read");
     }
 }

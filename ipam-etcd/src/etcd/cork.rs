@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 
 /// How many turns the other tasks have to write more before what was written leaves.
-pub(super) const TURNS: u32 = 2;
+const TURNS: u32 = 2;
 /// What is held back at the most, in bytes.
 const HELD_MAX: usize = 64 * 1024;
 
@@ -114,5 +114,120 @@ impl<T: AsyncRead + Unpin> AsyncRead for Cork<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use futures_util::future::poll_fn;
+
+    use super::*;
+
+    /// A stream that notes what was written to it at once, and takes so many bytes at the most.
+    #[derive(Clone)]
+    struct Wire(Arc<Mutex<Vec<Vec<u8>>>>, usize);
+
+    impl Wire {
+        fn of(most: usize) -> Self {
+            Self(Arc::default(), most)
+        }
+
+        fn pieces(&self) -> Vec<Vec<u8>> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl AsyncWrite for Wire {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.1);
+            self.0.lock().unwrap().push(bytes[..taken].to_vec());
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn write(cork: &mut Cork<Wire>, bytes: &[u8]) -> usize {
+        poll_fn(|cx| Pin::new(&mut *cork).poll_write(cx, bytes)).await.unwrap()
+    }
+
+    async fn flush(cork: &mut Cork<Wire>) {
+        poll_fn(|cx| Pin::new(&mut *cork).poll_flush(cx)).await.unwrap();
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn what_others_write_before_their_turn_is_over_leaves_with_the_rest() {
+        let wire = Wire::of(usize::MAX);
+        let mut cork = Cork::new(wire.clone());
+        run(async {
+            write(&mut cork, b"headers").await;
+            // The first look at the flush ends before anything is sent.
+            let is_pending =
+                poll_fn(|cx| Poll::Ready(Pin::new(&mut cork).poll_flush(cx).is_pending()));
+            assert!(is_pending.await);
+            assert_eq!(wire.pieces(), [] as [Vec<u8>; 0]);
+            write(&mut cork, b" and data").await;
+            flush(&mut cork).await;
+            assert_eq!(wire.pieces(), [b"headers and data".to_vec()]);
+            flush(&mut cork).await;
+            assert_eq!(wire.pieces().len(), 1, "nothing is sent twice");
+            write(&mut cork, b"more").await;
+            flush(&mut cork).await;
+            assert_eq!(wire.pieces()[1..], [b"more".to_vec()]);
+        });
+    }
+
+    #[test]
+    fn nothing_is_lost_where_the_stream_takes_little_or_much_is_written() {
+        let wire = Wire::of(1000);
+        let mut cork = Cork::new(wire.clone());
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * HELD_MAX + 7).collect();
+        run(async {
+            let mut left = bytes.as_slice();
+            while !left.is_empty() {
+                let held = write(&mut cork, left).await;
+                assert!((1..=HELD_MAX).contains(&held));
+                left = &left[held..];
+            }
+            flush(&mut cork).await;
+        });
+        assert_eq!(wire.pieces().concat(), bytes);
+    }
+
+    #[test]
+    fn the_end_sends_what_is_held() {
+        let wire = Wire::of(usize::MAX);
+        let mut cork = Cork::new(wire.clone());
+        run(async {
+            write(&mut cork, b"last words").await;
+            poll_fn(|cx| Pin::new(&mut cork).poll_shutdown(cx)).await.unwrap();
+        });
+        assert_eq!(wire.pieces(), [b"last words".to_vec()]);
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_is_an_error() {
+        let mut cork = Cork::new(Wire::of(0));
+        let error = run(async {
+            write(&mut cork, b"lost").await;
+            poll_fn(|cx| Pin::new(&mut cork).poll_flush(cx)).await.unwrap_err()
+        });
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }
 }
