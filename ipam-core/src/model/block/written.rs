@@ -26,7 +26,7 @@ const ATTRIBUTES: &str = r#","attributes":"#;
 
 /// Reads a block that is written exactly as Calico does; `None` does not mean that it is wrong.
 ///
-/// It takes no text that is read otherwise in any other way, and does not check the rules of a block.
+/// Whatever it takes is read the same through serde. The rules of a block are not checked.
 pub(super) fn read(text: &str) -> Option<Block> {
     let mut cursor = Cursor::new(text);
     let block = block(&mut cursor)?;

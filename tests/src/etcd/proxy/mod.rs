@@ -4,7 +4,7 @@ mod connection;
 mod fault;
 mod frames;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -18,7 +18,7 @@ use super::slot::Slot;
 
 /// How often somebody who connects is looked for.
 const POLL: Duration = Duration::from_millis(1);
-const REFUSED_AFTER_POLLS_MAX: u32 = 1000;
+const POLLS_MAX: u32 = 1000;
 
 /// A proxy on loopback in front of one server. It passes everything on until a [`Fault`] is set.
 ///
@@ -143,7 +143,7 @@ impl State {
 
     /// A process that another test is just starting may hold the listener for a moment longer than we do.
     fn wait_until_refused(&self) {
-        for _ in 0..REFUSED_AFTER_POLLS_MAX {
+        for _ in 0..POLLS_MAX {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
                 return;
             }
@@ -204,13 +204,26 @@ impl State {
     }
 }
 
+/// Listens on a port of ours. A process that another test is just starting may hold it for a moment longer than we did.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let mut polls = 0;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && polls < POLLS_MAX => {
+                polls += 1;
+                thread::sleep(POLL);
+            }
+            bound => return bound,
+        }
+    }
+}
+
 impl Inside {
     fn listen_or_not(&mut self, port: u16) {
         if self.is_over || self.course.fault == Fault::Refuse {
             self.listener = None;
         } else if self.listener.is_none() {
-            let listener =
-                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is ours");
+            let listener = listen(port).expect("the port is ours");
             listener.set_nonblocking(true).expect("the listener can be asked");
             self.listener = Some(listener);
         }
