@@ -2,7 +2,7 @@
 
 /// The text from a place on.
 ///
-/// It knows JSON without spaces, escapes, signs and fractions: what Calico writes in a block. Every step returns `None`
+/// It knows JSON without spaces, escapes, signs and fractions: what Calico writes. Every step returns `None`
 /// where something else stands there, and then the place is good for nothing any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'t> {

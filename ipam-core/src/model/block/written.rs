@@ -9,12 +9,12 @@ use std::mem;
 
 use crate::ip::Ordinal;
 use crate::model::Timestamp;
+use crate::model::cursor::Cursor;
 use crate::model::json::{Unknown, append, by_text};
 
 use super::fault::size_of;
 use super::record::Outline;
 use super::{Block, Record};
-use crate::model::cursor::Cursor;
 
 const LIST: [u8; 2] = [b'[', b']'];
 const MAP: [u8; 2] = [b'{', b'}'];
