@@ -55,14 +55,7 @@ fn block(cursor: &mut Cursor<'_>) -> Option<Block> {
         Some(()) => None,
         None => Some(list(cursor, 0, Record::read_written)?),
     };
-    cursor.eat(r#","sequenceNumber":"#)?;
-    let sequence_number = cursor.number()?;
-    cursor.eat(r#","sequenceNumberForAllocation":"#)?;
-    let sequence_number_for_allocation = match cursor.eat(NULL) {
-        Some(()) => None,
-        None => Some(sequence_numbers(cursor)?),
-    };
-    cursor.eat(r#","deleted":false}"#)?;
+    let (sequence_number, sequence_number_for_allocation) = end(cursor)?;
     Some(Block {
         cidr,
         affinity,
@@ -83,13 +76,31 @@ pub(super) fn count(text: &str, handle: &str) -> Option<usize> {
     let (_, rest) = text.split_once(ALLOCATIONS)?;
     let allocations = allocations(&mut Cursor::new(rest), SIZE_TYPICAL)?;
     let (_, rest) = rest.split_once(ATTRIBUTES)?;
-    let are_held = list(&mut Cursor::new(rest), 0, |cursor| {
+    let mut cursor = Cursor::new(rest);
+    let are_held = list(&mut cursor, 0, |cursor| {
         let (record, outline) = outlined(cursor)?;
         let stored = outline.handle.and_then(|place| record.get(place));
         Some(stored == Some(handle))
     })?;
+    end(&mut cursor)?;
+    if !cursor.is_at_end() {
+        return None;
+    }
     let indexes = allocations.into_iter().flatten();
     Some(indexes.filter(|index| are_held.get(*index) == Some(&true)).count())
+}
+
+/// Reads what comes after the records: the sequence numbers of the block and of its addresses.
+fn end(cursor: &mut Cursor<'_>) -> Option<(u64, Option<BTreeMap<Ordinal, u64>>)> {
+    cursor.eat(r#","sequenceNumber":"#)?;
+    let sequence_number = cursor.number()?;
+    cursor.eat(r#","sequenceNumberForAllocation":"#)?;
+    let of_addresses = match cursor.eat(NULL) {
+        Some(()) => None,
+        None => Some(sequence_numbers(cursor)?),
+    };
+    cursor.eat(r#","deleted":false}"#)?;
+    Some((sequence_number, of_addresses))
 }
 
 fn allocations(cursor: &mut Cursor<'_>, expected: usize) -> Option<Vec<Option<usize>>> {
