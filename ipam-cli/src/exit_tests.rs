@@ -76,7 +76,7 @@ fn of_the_store() -> Vec<Row> {
         row(StoreError::Indeterminate { store: text(), source: "x".into() }, 3, "RF-E0204"),
         row(StoreError::Denied { store: text(), source: "x".into() }, 4, "RF-E0205"),
         row(StoreError::TooLarge { entries: 2, limit: 1 }, 70, "RF-E0991"),
-        row(StoreError::WrittenTwice { key: text() }, 70, "RF-E0992"),
+        row(StoreError::WrittenTwice { key: text().into() }, 70, "RF-E0992"),
     ]
 }
 
@@ -86,14 +86,14 @@ fn of_migration() -> Vec<Row> {
     let denied = || StoreError::Denied { store: text(), source: "x".into() };
     let rows = [
         (MigrateError::Nothing { store: text() }, 1, "RF-E0701"),
-        (MigrateError::Occupied { store: text(), keys: 3, first: key() }, 5, "RF-E0702"),
-        (MigrateError::NotABeginning { store: text(), key: key() }, 5, "RF-E0703"),
+        (MigrateError::Occupied { store: text(), keys: 3, first: key().into() }, 5, "RF-E0702"),
+        (MigrateError::NotABeginning { store: text(), key: key().into() }, 5, "RF-E0703"),
         (
             stopped(Stop::Changed { store: text(), key: None, from: revision, to: revision }),
             5,
             "RF-E0704",
         ),
-        (stopped(Stop::Taken { store: text(), key: key() }), 5, "RF-E0705"),
+        (stopped(Stop::Taken { store: text(), key: key().into() }), 5, "RF-E0705"),
         (stopped(Stop::Differs { store: text(), key: None }), 5, "RF-E0706"),
         (stopped(Stop::Store(denied())), 4, "RF-E0707"),
     ];

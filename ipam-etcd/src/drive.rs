@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use ipam_core::kv::{Compare, Lookup, Op, Read, Recollection, Revision, Txn, TxnReply, View};
+use ipam_core::kv::{
+    Compare, Key, Kv, Lookup, Op, Read, Recollection, Revision, Txn, TxnReply, View,
+};
 use ipam_core::model::{Timestamp, key};
 use ipam_core::plan::{Request, Step, step};
 use ipam_core::refusal::Refusal;
@@ -113,7 +115,7 @@ pub async fn drive_from<S: Store, R: Request>(
     let mut call = Call::new(store, recollection, deadline);
     if call.view.is_recalled() {
         for (key, value) in request.presumed(&call.view) {
-            call.view.presume(key, value);
+            call.view.presume(key, value.into());
         }
     }
     loop {
@@ -158,7 +160,7 @@ struct Call<'s, S> {
     reads: Vec<Read>,
     rounds: u32,
     /// The key whose value in the view proves what a later call may begin with.
-    witness: Option<String>,
+    witness: Option<Key>,
     has_written: bool,
     round_trips: u32,
     read_rounds: u32,
@@ -195,7 +197,10 @@ impl<'s, S: Store> Call<'s, S> {
         let memory = match self.witness {
             _ if !self.has_written => Memory::Unchanged,
             None => Memory::Lost,
-            Some(witness) => recollection(self.view, &witness).map_or(Memory::Lost, Memory::New),
+            Some(witness) => {
+                let recollection = self.view.into_recollection(&witness, is_worth_it);
+                recollection.map_or(Memory::Lost, Memory::New)
+            }
         };
         Driven {
             reply,
@@ -289,7 +294,7 @@ impl<'s, S: Store> Call<'s, S> {
             self.view.note_losses(self.losses);
         }
         self.is_fresh = was_recalled;
-        let key = txn.then.iter().find_map(Op::written_key).unwrap_or_default();
+        let key = txn.then.iter().find_map(Op::written_key).map_or("", |key| &**key);
         debug!(conflicts = self.conflicts, key, "conflict, planning again");
         self.check_limit(self.conflicts > CONFLICTS_MAX, "the limit of conflicts was", key)?;
         self.check_limit(self.left().is_zero(), "the deadline was", key)?;
@@ -352,19 +357,18 @@ impl<'s, S: Store> Call<'s, S> {
     }
 }
 
-/// Returns what a later call may begin with. Handles follow from blocks, and that a block or a claim is absent is not worth
-/// remembering.
-fn recollection(view: View, witness: &str) -> Option<Recollection> {
-    let mut recollection = view.into_recollection(witness)?;
-    recollection.kvs.retain(|kv| !kv.key.starts_with(key::HANDLES));
-    recollection.absent.retain(|key| key == key::CONFIG || !key.starts_with(key::IPAM_ROOT));
-    Some(recollection)
+/// Says whether a key is worth remembering. Handles follow from blocks, and that a block or a claim is absent does not help.
+fn is_worth_it(key: &str, kv: Option<&Kv>) -> bool {
+    match kv {
+        Some(_) => !key.starts_with(key::HANDLES),
+        None => key == key::CONFIG || !key.starts_with(key::IPAM_ROOT),
+    }
 }
 
 /// Finds a key whose new value was never written before: a block's, which holds times and counters.
-fn witness(txn: &Txn) -> Option<String> {
+fn witness(txn: &Txn) -> Option<Key> {
     txn.then.iter().find_map(|op| match op {
-        Op::Put { key, .. } if key.starts_with(key::BLOCKS) => Some(key.clone()),
+        Op::Put { key, .. } if key.starts_with(key::BLOCKS) => Some(Key::clone(key)),
         Op::Put { .. } | Op::Delete { .. } | Op::Read(_) => None,
     })
 }
@@ -372,7 +376,7 @@ fn witness(txn: &Txn) -> Option<String> {
 /// Says whether a failed transaction wanted to write a block that is not as it was compared any more.
 fn lost_a_block(txn: &Txn, view: &View) -> bool {
     let is_block = |key: &str| matches!(key::parse(key), Some(key::Named::Block(_)));
-    let stored = |wanted: &str| view.iter().find(|kv| kv.key == wanted).map(|kv| kv.mod_revision);
+    let stored = |wanted: &str| view.iter().find(|kv| *kv.key == *wanted).map(|kv| kv.mod_revision);
     let written = txn.then.iter().filter_map(Op::written_key).filter(|key| is_block(key));
     written.into_iter().any(|written| {
         txn.compares.iter().any(|compare| match compare {
@@ -386,7 +390,7 @@ fn lost_a_block(txn: &Txn, view: &View) -> bool {
 
 /// Says whether every key that a transaction writes is as it would leave it.
 fn shows_own_writes(txn: &Txn, view: &View) -> bool {
-    let stored = |wanted: &str| view.iter().find(|kv| kv.key == wanted).map(|kv| &kv.value);
+    let stored = |wanted: &str| view.iter().find(|kv| *kv.key == *wanted).map(|kv| &kv.value);
     let mut writes = txn.then.iter().filter(|op| op.written_key().is_some()).peekable();
     writes.peek().is_some()
         && writes.all(|op| match op {

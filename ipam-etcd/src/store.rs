@@ -100,11 +100,11 @@ pub fn check_shape(txn: &Txn) -> Result<(), StoreError> {
     if entries > Txn::OPS_MAX {
         return Err(StoreError::TooLarge { entries, limit: Txn::OPS_MAX });
     }
-    let mut written: Vec<&str> = txn.then.iter().filter_map(Op::written_key).collect();
+    let mut written: Vec<&Key> = txn.then.iter().filter_map(Op::written_key).collect();
     written.sort_unstable();
     for (key, next) in written.iter().zip(written.iter().skip(1)) {
         if key == next {
-            return Err(StoreError::WrittenTwice { key: (*key).to_owned() });
+            return Err(StoreError::WrittenTwice { key: Key::clone(key) });
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ipam_core::check::check;
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::kv::{Txn, TxnReply};
+use ipam_core::kv::{Key, Txn, TxnReply};
 use ipam_core::model::{HandleId, IpPool, IpPoolSpec, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{
     ApplyResources, Assign, Assigned, ClaimBlocks, DeletePool, FamilyRequest, HandleTarget, Held,
@@ -325,8 +325,8 @@ fn a_pool_with_many_empty_blocks_goes_in_steps_and_one_in_use_stays() {
     let late = block_on(&store, &assign("late", "n", Replay::Same)).unwrap_err();
     assert!(matches!(late, DriveError::Refused(_)), "it is off meanwhile");
     assert!(block_on(&store, &delete).unwrap().reply);
-    let left: Vec<String> = store.with(|model| model.iter().map(|kv| kv.key.clone()).collect());
-    assert_eq!(left, ["/calico/resources/v3/projectcalico.org/clusterinformations/default"]);
+    let left: Vec<Key> = store.with(|model| model.iter().map(|kv| kv.key.clone()).collect());
+    assert_eq!(left, ["/calico/resources/v3/projectcalico.org/clusterinformations/default".into()]);
 }
 
 fn claim(cidr: &str, host: &str) -> ClaimBlocks {

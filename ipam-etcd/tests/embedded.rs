@@ -36,7 +36,7 @@ fn run(store: &EmbeddedStore, txn: &Txn) -> TxnReply {
 }
 
 fn put(key: &str, value: &[u8]) -> Txn {
-    Txn { then: vec![Op::Put { key: key.to_owned(), value: value.to_vec() }], ..Txn::default() }
+    Txn { then: vec![Op::put(key, value.to_vec())], ..Txn::default() }
 }
 
 fn get(key: &str) -> Txn {
@@ -287,7 +287,7 @@ fn a_write_gives_up_at_its_deadline_and_reads_do_not_wait() {
         gave_up(&path, deadline_ms, |deadline| block_on(store.txn(&put("a", b"2"), deadline)));
     }
     let reply = run(&EmbeddedStore::open(&path, Create::Never, DEADLINE).unwrap(), &get("a"));
-    assert_eq!(reply.reads[0].kvs[0].value, b"1");
+    assert_eq!(reply.reads[0].kvs[0].value, "1");
 
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(run(&store, &put("a", b"3")).revision.0, 3, "nothing was applied meanwhile");

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ipam_core::kv::{Kv, Txn, TxnReply};
+use ipam_core::kv::{Key, Kv, Txn, TxnReply, Value};
 use ipam_etcd::migrate::{Copied, Held, MigrateError, Migration, Progress, Stop};
 use ipam_etcd::{ModelStore, Store, StoreError};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn contents(store: &ModelStore) -> Vec<Kv> {
     store.with(|model| model.iter().cloned().collect())
 }
 
-fn pairs(store: &ModelStore) -> Vec<(String, Vec<u8>)> {
+fn pairs(store: &ModelStore) -> Vec<(Key, Value)> {
     contents(store).into_iter().map(|kv| (kv.key, kv.value)).collect()
 }
 
@@ -135,7 +135,7 @@ fn a_copy_holds_the_same_and_its_source_is_as_it_was() {
     let copied = migrate(&source, &target).unwrap();
     assert_eq!(contents(&source), before);
     let mut expected = pairs(&source);
-    expected.retain(|(key, _)| !beside.contains(&key.as_str()));
+    expected.retain(|(key, _)| !beside.contains(&key.as_ref()));
     assert_eq!(pairs(&target), expected);
     assert_eq!((copied.found, copied.beside, copied.tally.total().keys), (0, Some(2), 500));
     // There and back again.
@@ -157,7 +157,7 @@ fn what_must_not_be_is_refused_and_nothing_is_written() {
         let target = store([(key.to_owned(), b"1".to_vec())]);
         let there = contents(&target);
         match migrate(&full, &target) {
-            Err(MigrateError::Occupied { keys: 1, first, .. }) => assert_eq!(first, key),
+            Err(MigrateError::Occupied { keys: 1, first, .. }) => assert_eq!(&*first, key),
             other => panic!("{other:?}"),
         }
         assert_eq!(contents(&target), there);
@@ -165,7 +165,7 @@ fn what_must_not_be_is_refused_and_nothing_is_written() {
     assert_eq!(contents(&full), before);
     // What lies elsewhere is nobody's business.
     assert!(migrate(&full, &beside).is_ok());
-    assert_eq!(beside.with(|model| model.get("/registry/x").unwrap().value.clone()), b"1");
+    assert_eq!(beside.with(|model| model.get("/registry/x").unwrap().value.clone()), "1");
 }
 
 /// A change of the source during the copy, and the key that is named.
@@ -240,7 +240,7 @@ fn whoever_else_writes_into_the_target_is_noticed_and_named() {
         });
         let (held, why) = stopped(result);
         match why {
-            Stop::Taken { key: found, .. } => assert_eq!((found.as_str(), is_taken), (key, true)),
+            Stop::Taken { key: found, .. } => assert_eq!((&*found, is_taken), (key, true)),
             Stop::Differs { key: found, .. } => {
                 assert_eq!((found.as_deref(), is_taken), (Some(key), false), "{what}");
             }
@@ -248,7 +248,7 @@ fn whoever_else_writes_into_the_target_is_noticed_and_named() {
         }
         assert!(held.keys >= 96 && held.unsure == 0, "{what}: {held:?}");
         let value = target.with(|model| model.get(key).unwrap().value.clone());
-        assert_eq!(value, b"foreign", "{what}: nothing is overwritten");
+        assert_eq!(value, "foreign", "{what}: nothing is overwritten");
     }
 }
 
@@ -317,7 +317,9 @@ fn only_a_beginning_is_continued() {
         change(&target);
         let before = contents(&target);
         match watched(&source, &target, true, |_| ()) {
-            Err(MigrateError::NotABeginning { key: found, .. }) => assert_eq!(found, key, "{what}"),
+            Err(MigrateError::NotABeginning { key: found, .. }) => {
+                assert_eq!(&*found, key, "{what}");
+            }
             other => panic!("{what}: {other:?}"),
         }
         assert_eq!(contents(&target), before, "{what}");

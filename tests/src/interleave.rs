@@ -230,7 +230,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(1);
 
     fn put(key: &str) -> Txn {
-        let put = Op::Put { key: key.to_owned(), value: Vec::new() };
+        let put = Op::put(key, Vec::new());
         Txn { then: vec![put], ..Txn::default() }
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let mut keys: Vec<_> =
             store.with(|model| model.iter().map(|kv| (kv.mod_revision, kv.key.clone())).collect());
         keys.sort();
-        keys.into_iter().map(|(_, key)| key).collect()
+        keys.into_iter().map(|(_, key)| key.to_string()).collect()
     }
 
     /// Makes three calls `a1` to `a3`, with an intruder that makes calls `b1` and `b2`; returns how many of the first

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipam_core::check::{Finding, check};
-use ipam_core::kv::{Kv, Lookup, Op};
+use ipam_core::kv::{self, Key, Kv, Lookup, Op};
 use ipam_core::model::{
     Binding, Block, IpPool, IpPoolSpec, IpReservation, IpReservationSpec, ResourceKind, Timestamp,
     key,
@@ -131,7 +131,8 @@ impl World {
     ///
     /// If they cannot be stored.
     pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.drive(&Put { key: key.to_owned(), value: value.into() }).expect("the value is stored");
+        self.drive(&Put { key: key.into(), value: value.into().into() })
+            .expect("the value is stored");
     }
 
     /// Says whether the store can be opened.
@@ -256,9 +257,9 @@ pub fn taken(kvs: &[Kv]) -> Vec<IpAddr> {
 #[derive(Clone, Debug)]
 pub struct Put {
     /// Where.
-    pub key: String,
+    pub key: Key,
     /// Which bytes.
-    pub value: Vec<u8>,
+    pub value: kv::Value,
 }
 
 impl Request for Put {
@@ -266,7 +267,7 @@ impl Request for Put {
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<()>> {
         lookup.get(&self.key)?;
-        let put = Op::Put { key: self.key.clone(), value: self.value.clone() };
+        let put = Op::put(self.key.clone(), self.value.clone());
         Ok(Outcome::Write { ops: vec![put], reply: () })
     }
 }

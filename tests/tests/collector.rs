@@ -95,7 +95,7 @@ impl<S: Store> World<S> {
         let here = Self { store, runtime, memory, now, collected: Collected::default() };
         for kv in keys.as_array().unwrap() {
             let text = |member: &str| kv[member].as_str().unwrap().to_owned();
-            here.write(Op::Put { key: text("key"), value: text("value").into_bytes() });
+            here.write(Op::put(text("key"), text("value").into_bytes()));
         }
         here
     }
@@ -127,7 +127,7 @@ impl<S: Store> World<S> {
             assert!(!self.call(&request).is_partial);
         }
         for gone in &pass.nodes {
-            self.write(Op::Delete { key: key::resource(ResourceKind::Node, &gone.node) });
+            self.write(Op::delete(key::resource(ResourceKind::Node, &gone.node)));
         }
         self.memory = pass.memory;
         self.now = self.now.plus_seconds(GRACE_SECONDS + 1);
@@ -176,7 +176,7 @@ fn claims(pass: &Pass) -> Vec<ReleaseClaims> {
 
 fn recorded(keys: &Value) -> BTreeMap<Key, String> {
     let text = |kv: &Value, member: &str| kv[member].as_str().unwrap().to_owned();
-    keys.as_array().unwrap().iter().map(|kv| (text(kv, "key"), text(kv, "value"))).collect()
+    keys.as_array().unwrap().iter().map(|kv| (text(kv, "key").into(), text(kv, "value"))).collect()
 }
 
 /// Returns the addresses that are held, each with its handle, and the claims.

@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ipam_core::kv::Key;
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{
     Affinity, Binding, Block, ClusterInformation, Config, DecodeError, Handle, HandleId, IpPool,
@@ -132,12 +133,12 @@ fn known<T: Debug>(value: &T) -> &T {
     value
 }
 
-fn spelled(named: &Named) -> String {
+fn spelled(named: &Named) -> Key {
     match named {
         Named::Block(cidr) => key::block(cidr),
         Named::Affinity(owner, cidr) => key::affinity(owner, cidr),
         Named::Handle(id) => key::handle(&HandleId::new(id.clone()).unwrap()),
-        Named::Config => key::CONFIG.to_owned(),
+        Named::Config => key::CONFIG.into(),
         Named::Resource(kind, name) => key::resource(*kind, name),
         Named::Binding(namespace) => key::binding(namespace),
         Named::PoolMark(pool) => key::pool_mark(pool),
@@ -165,7 +166,7 @@ fn every_recorded_value_survives() {
             *counts.entry(UNTOUCHED).or_default() += 1;
             continue;
         };
-        assert_eq!(spelled(&named), key, "{file}");
+        assert_eq!(*spelled(&named), *key, "{file}");
         *counts.entry(kind_of(&named)).or_default() += 1;
         match recode(&key, &named, value.as_bytes()) {
             Ok(Coded::Bytes(bytes)) => {

@@ -107,7 +107,7 @@ const ALTERATIONS: [Alteration; 15] = [
     ("a row's state", |step| in_value(&mut step.step.put, "/host/", unfinish)),
     ("a deleted key", |step| step.step.deleted.pop().is_some()),
     ("a deletion too many", |step| {
-        step.step.deleted.push("/calico/ipam/v2/handle/ghost".to_owned());
+        step.step.deleted.push("/calico/ipam/v2/handle/ghost".into());
         true
     }),
     ("a condition of a release", |step| {

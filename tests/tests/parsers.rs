@@ -48,15 +48,15 @@ fn seeds() -> Vec<Vec<u8>> {
 
 fn remembered() -> Recollection {
     let kv = |key: &str| Kv {
-        key: key.to_owned(),
-        value: b"{}".to_vec(),
+        key: key.into(),
+        value: "{}".into(),
         create_revision: Revision(2),
         mod_revision: Revision(3),
         version: 1,
     };
     let scans = vec![(Range::prefix("p/"), Revision(4))];
-    let absent = vec!["a".to_owned()];
-    Recollection { witness: "b".to_owned(), kvs: vec![kv("b"), kv("p/x")], absent, scans }
+    let absent = vec!["a".into()];
+    Recollection::new("b", [kv("b"), kv("p/x")], absent, scans).unwrap()
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn modules_of_the_core_depend_downwards_only() {
         ("ip", &[]),
         ("kv", &[]),
         ("selector", &[]),
-        ("model", &["ip"]),
+        ("model", &["ip", "kv"]),
         ("block", &["ip", "model"]),
         ("refusal", &["block", "ip", "model", "selector"]),
         ("pool", &["block", "ip", "model", "refusal", "selector"]),

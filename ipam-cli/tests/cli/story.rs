@@ -182,19 +182,19 @@ impl Machine {
 
     /// Stores a value as it is, past every rule.
     pub(crate) fn put(&self, key: &str, value: &str) {
-        let put = Op::Put { key: key.to_owned(), value: value.as_bytes().to_vec() };
+        let put = Op::put(key, value.as_bytes().to_vec());
         self.txn(put);
     }
 
     /// Removes a key, past every rule.
     pub(crate) fn delete(&self, key: &str) {
-        self.txn(Op::Delete { key: key.to_owned() });
+        self.txn(Op::delete(key));
     }
 
     /// Returns a value as it is stored.
     pub(crate) fn get(&self, key: &str) -> String {
         let reply = self.txn(Op::Read(Read::values(Range::key(key))));
-        String::from_utf8(reply.reads[0].kvs[0].value.clone()).unwrap()
+        String::from_utf8(reply.reads[0].kvs[0].value.to_vec()).unwrap()
     }
 
     fn txn(&self, op: Op) -> TxnReply {

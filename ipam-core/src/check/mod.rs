@@ -235,7 +235,7 @@ fn held_by_handle(blocks: &BTreeMap<Cidr, Block>) -> BTreeMap<(String, Cidr), u6
 
 fn subject_of(handle: &str) -> String {
     match crate::model::HandleId::new(handle) {
-        Ok(id) => key::handle(&id),
+        Ok(id) => key::handle(&id).to_string(),
         Err(_) => handle.to_owned(),
     }
 }

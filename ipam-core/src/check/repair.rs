@@ -45,10 +45,10 @@ impl Repair {
     /// Returns the repair of what was found in a snapshot; `None` where only people can mend it.
     #[must_use]
     pub fn of(finding: &Finding, snapshot: &Snapshot) -> Option<Self> {
-        let stored = snapshot.kvs.iter().find(|kv| kv.key == finding.subject);
+        let stored = snapshot.kvs.iter().find(|kv| *kv.key == *finding.subject);
         Some(Self {
             rule: finding.rule,
-            subject: finding.subject.clone(),
+            subject: finding.subject.as_str().into(),
             seen: stored.map_or(Revision::ABSENT, |kv| kv.mod_revision),
             cure: Cure::of(finding)?,
         })
@@ -141,7 +141,7 @@ fn claim_again(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Vec<Op>> {
     }
     let has_node = matches!(owner, Owner::Virtual(_)) || lookup.get(&node_key)?.is_some();
     Ok(vec![if has_node {
-        Op::Put { key: row_key, value: Affinity::in_state(AffinityState::Confirmed).encode() }
+        Op::put(row_key, Affinity::in_state(AffinityState::Confirmed).encode())
     } else {
         give_up(key::block(cidr), block)
     }])
@@ -149,9 +149,9 @@ fn claim_again(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Vec<Op>> {
 
 fn give_up(key: Key, block: Block) -> Op {
     if block::is_empty(&block) {
-        return Op::Delete { key };
+        return Op::delete(key);
     }
-    Op::Put { key, value: block::without_owner(block).encode() }
+    Op::put(key, block::without_owner(block).encode())
 }
 
 /// A claim that was announced, or marked, and then left alone.
@@ -162,16 +162,16 @@ fn settle(lookup: &mut Lookup<'_>, owner: &Owner, cidr: &Cidr) -> Planned<Vec<Op
         return Ok(Vec::new());
     }
     let Some(block) = read_block(lookup, cidr)?.filter(|block| block.is_affine_to(owner)) else {
-        return Ok(vec![Op::Delete { key: row_key }]);
+        return Ok(vec![Op::delete(row_key)]);
     };
     let value = Affinity::in_state(AffinityState::Confirmed).encode();
-    Ok(vec![Op::Put { key: row_key, value }, touch(block)])
+    Ok(vec![Op::put(row_key, value), touch(block)])
 }
 
 fn delete_idle(lookup: &mut Lookup<'_>, cidr: &Cidr) -> Planned<Vec<Op>> {
     let block = read_block(lookup, cidr)?;
     let is_idle = block.is_some_and(|block| block.affinity.is_none() && block::is_empty(&block));
-    Ok(if is_idle { vec![Op::Delete { key: key::block(cidr) }] } else { Vec::new() })
+    Ok(if is_idle { vec![Op::delete(key::block(cidr))] } else { Vec::new() })
 }
 
 /// Counts what a block holds under a handle where the handle counts less.
@@ -184,7 +184,7 @@ fn count_more(lookup: &mut Lookup<'_>, handle_key: &str, id: &str, cidr: Cidr) -
     Ok(match held.checked_sub(counted) {
         None | Some(0) => Vec::new(),
         Some(missing) => {
-            vec![write_handle(handle_key.to_owned(), &handle.plus(cidr, missing))]
+            vec![write_handle(handle_key.into(), &handle.plus(cidr, missing))]
         }
     })
 }
@@ -211,7 +211,7 @@ fn count_less(lookup: &mut Lookup<'_>, handle_key: &str, id: &str) -> Planned<Ve
         ops.extend(block.filter(|_| counted > 0).map(touch));
     }
     if is_wrong {
-        ops.push(write_handle(handle_key.to_owned(), &handle));
+        ops.push(write_handle(handle_key.into(), &handle));
     }
     Ok(ops)
 }
@@ -224,5 +224,5 @@ fn held(block: &Block, id: &str) -> u64 {
 /// Writes a block as it is, so that whoever read it before must read it again.
 fn touch(mut block: Block) -> Op {
     block.sequence_number = block.sequence_number.saturating_add(1);
-    Op::Put { key: key::block(&block.cidr), value: block.encode() }
+    Op::put(key::block(&block.cidr), block.encode())
 }

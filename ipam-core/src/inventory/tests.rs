@@ -41,8 +41,8 @@ fn block(cidr: &str, affinity: &str, records: &[&str]) -> Row {
 
 fn read(rows: &[Row]) -> (Inventory, Vec<DecodeError>) {
     let kv = |(at, (key, value)): (usize, &Row)| Kv {
-        key: key.clone(),
-        value: value.clone().into_bytes(),
+        key: key.clone().into(),
+        value: value.clone().into(),
         create_revision: Revision(2),
         mod_revision: Revision(2 + u64::try_from(at).unwrap()),
         version: 1,

@@ -1,11 +1,11 @@
 //! How a plan looks at a view, and what follows from having looked.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::view::Known;
-use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, Waypoint};
+use super::entry::Known;
+use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, Value, View, Waypoint};
 
 /// Answers a plan's questions from a view and remembers each one that the plan's result depends on.
 ///
@@ -19,7 +19,7 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, View, 
 #[derive(Debug)]
 pub struct Lookup<'v> {
     view: &'v View,
-    guards: RefCell<BTreeMap<Cow<'v, str>, Guard<'v>>>,
+    guards: RefCell<BTreeMap<Key, Guard<'v>>>,
     /// Whole ranges, and when they were read.
     range_guards: RefCell<BTreeMap<&'v Range, Revision>>,
     /// Keys that are taken for absent in a recalled view, and how they would have been read without it.
@@ -35,7 +35,7 @@ enum Guard<'v> {
     /// Changed last at this revision.
     At(Revision),
     /// This value.
-    Holds(&'v [u8]),
+    Holds(&'v Value),
 }
 
 /// What must be read before a plan can go on.
@@ -75,7 +75,7 @@ impl<'v> Lookup<'v> {
     /// absent and the transaction finds out. Otherwise this does nothing.
     pub fn expect_absent(&self, key: &str) {
         if self.view.is_recalled() && self.view.known(key) == Known::Nothing {
-            self.expected.borrow_mut().insert(key.to_owned());
+            self.expected.borrow_mut().insert(key.into());
         }
     }
 
@@ -151,7 +151,7 @@ impl<'v> Lookup<'v> {
     ///
     /// Where the guess is wrong, the failed transaction reads the key.
     pub fn guess(&mut self, key: &str, mod_revision: Revision) {
-        self.guards.borrow_mut().insert(Cow::Owned(key.to_owned()), Guard::At(mod_revision));
+        self.guards.borrow_mut().insert(key.into(), Guard::At(mod_revision));
     }
 
     /// Returns the values of a range as a guard: the transaction will fail if one was added or changed.
@@ -190,11 +190,9 @@ impl<'v> Lookup<'v> {
     /// # Errors
     ///
     /// [`Missing`] where they were not read yet.
-    pub fn peek_keys(&self, range: &Range) -> Result<Vec<&'v str>, Missing> {
+    pub fn peek_keys(&self, range: &Range) -> Result<Vec<&'v Key>, Missing> {
         match self.view.scanned(range, false) {
-            Some(_) => {
-                Ok(self.view.iter_range(range).into_iter().map(|kv| kv.key.as_str()).collect())
-            }
+            Some(_) => Ok(self.view.iter_range(range).into_iter().map(|kv| &kv.key).collect()),
             None => Err(Missing(vec![Read::keys(range.clone())])),
         }
     }
@@ -225,8 +223,7 @@ impl<'v> Lookup<'v> {
     pub fn into_txn(mut self, ops: Vec<Op>) -> Result<Txn, Missing> {
         let written = || ops.iter().filter_map(Op::written_key);
         let is_guarded = |key: &str| self.guards.borrow().contains_key(key);
-        let unguarded: Vec<Key> =
-            written().filter(|key| !is_guarded(key)).map(str::to_owned).collect();
+        let unguarded: Vec<Key> = written().filter(|key| !is_guarded(key)).cloned().collect();
         self.require(unguarded.iter().map(|key| Read::values(Range::key(key.clone()))))?;
         for key in unguarded {
             self.get(&key)?;
@@ -243,9 +240,9 @@ impl<'v> Lookup<'v> {
         let mut compares = Vec::with_capacity(guards.len() + ranges.len() + 1);
         let mut otherwise = Vec::with_capacity(guards.len() + ranges.len());
         let is_scanned = |key: &str| ranges.keys().any(|range| range.contains(key));
-        let keys = guards.keys().filter(|key| !is_scanned(key)).map(|key| Range::key(&**key));
+        let keys = guards.keys().filter(|key| !is_scanned(key)).map(|key| Range::key(key.clone()));
         otherwise.extend(keys.chain(ranges.keys().copied().cloned()).map(Read::values));
-        let keys = guards.into_iter().map(|(key, guard)| guard.on(key.into_owned()));
+        let keys = guards.into_iter().map(|(key, guard)| guard.on(key));
         let ranges = ranges
             .into_iter()
             .map(|(range, newest)| Compare::Range { range: range.clone(), newest });
@@ -291,21 +288,16 @@ impl<'v> Lookup<'v> {
     fn guard(&self, key: &str, kv: Option<&'v Kv>) {
         // What a view holds does not change while somebody looks at it, so the first look is as good as any.
         let mut guards = self.guards.borrow_mut();
-        match kv {
-            Some(kv) => {
-                guards.entry(Cow::Borrowed(kv.key.as_str())).or_insert_with(|| {
-                    if self.view.is_presumed(key) {
-                        Guard::Holds(&kv.value)
-                    } else {
-                        Guard::At(kv.mod_revision)
-                    }
-                });
-            }
-            None if guards.contains_key(key) => {}
-            None => {
-                guards.insert(Cow::Owned(key.to_owned()), Guard::At(Revision::ABSENT));
-            }
+        if guards.contains_key(key) {
+            return;
         }
+        match kv {
+            None => guards.insert(key.into(), Guard::At(Revision::ABSENT)),
+            Some(kv) if self.view.is_presumed(key) => {
+                guards.insert(Key::clone(&kv.key), Guard::Holds(&kv.value))
+            }
+            Some(kv) => guards.insert(Key::clone(&kv.key), Guard::At(kv.mod_revision)),
+        };
     }
 
     fn guard_range(&self, range: &Range) {
@@ -363,7 +355,7 @@ impl Guard<'_> {
     fn on(self, key: Key) -> Compare {
         match self {
             Self::At(mod_revision) => Compare::Key { key, mod_revision },
-            Self::Holds(value) => Compare::Value { key, value: value.to_vec() },
+            Self::Holds(value) => Compare::Value { key, value: value.clone() },
         }
     }
 }
@@ -394,9 +386,8 @@ mod tests {
         let mut elsewhere = Model::default();
         elsewhere.put("pool", b"theirs");
         elsewhere.put("block", b"theirs");
-        let kvs = elsewhere.iter().cloned().collect();
-        let (absent, scans) = (Vec::new(), Vec::new());
-        let recollection = Recollection { witness: "block".to_owned(), kvs, absent, scans };
+        let kvs = elsewhere.iter().cloned();
+        let recollection = Recollection::new("block", kvs, [], []).unwrap();
         for has_block in [true, false] {
             let mut model = Model::default();
             model.put("pool", b"ours");
@@ -407,8 +398,8 @@ mod tests {
             let reads = ["block", "given"].map(|key| Read::values(Range::key(key)));
             read(&mut view, &mut model, reads.to_vec());
             let mut lookup = Lookup::new(&view);
-            assert_eq!(lookup.get("pool").unwrap().unwrap().value, b"theirs");
-            let put = Op::Put { key: "given".to_owned(), value: Vec::new() };
+            assert_eq!(lookup.get("pool").unwrap().unwrap().value, "theirs");
+            let put = Op::put("given".to_owned(), Vec::new());
             let txn = lookup.into_txn(vec![put]).unwrap();
             assert!(!model.apply(&txn).unwrap().succeeded, "with a block: {has_block}");
         }
@@ -429,7 +420,7 @@ mod tests {
         assert!(lookup.peek("hint").unwrap().is_some());
         assert_eq!(lookup.scan(&Range::prefix("p/")).unwrap().len(), 1);
         assert!(lookup.get("p/y").unwrap().is_none(), "absent from a whole scan");
-        let put = Op::Put { key: "p/y".to_owned(), value: Vec::new() };
+        let put = Op::put("p/y".to_owned(), Vec::new());
         let txn = lookup.into_txn(vec![put]).unwrap();
         assert_eq!(txn.compares.len(), 4);
         assert_eq!(txn.otherwise.len(), 3, "a key of a scanned range is read with it");
@@ -446,7 +437,7 @@ mod tests {
     #[test]
     fn a_write_without_a_look_is_guarded_or_read_first() {
         let mut view = View::default();
-        let op = Op::Delete { key: "a".to_owned() };
+        let op = Op::delete("a");
         let halt = Lookup::new(&view).into_txn(vec![op.clone()]);
         assert!(matches!(halt, Err(Missing(reads)) if reads.len() == 1));
         read(&mut view, &mut Model::default(), vec![Read::values(Range::key("a"))]);
@@ -464,7 +455,7 @@ mod tests {
         assert!(!lookup.exists("b/2").unwrap());
         assert!(lookup.peek("b/1").is_err());
         read(&mut view, &mut model, vec![Read::values(Range::key("b/1"))]);
-        assert_eq!(Lookup::new(&view).peek("b/1").unwrap().unwrap().value, b"value");
+        assert_eq!(Lookup::new(&view).peek("b/1").unwrap().unwrap().value, "value");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! Nothing here talks to a store. A plan looks at a [`View`] and returns a [`Txn`]; a driver in another crate
 //! carries both to whatever keeps the data.
 
+mod entry;
 mod lookup;
 mod range;
+mod recollection;
 mod txn;
 mod view;
 
@@ -13,13 +15,20 @@ pub mod model;
 
 pub use lookup::{Lookup, Missing};
 pub use range::{Projection, Range, Read, ReadReply};
+pub use recollection::Recollection;
 pub use txn::{Compare, Op, Txn, TxnReply};
-pub use view::{Recollection, View, Waypoint};
+pub use view::{View, Waypoint};
 
 use std::fmt;
+use std::sync::Arc;
 
-/// The name of a stored value.
-pub type Key = String;
+use bytes::Bytes;
+
+/// The name of a stored value. Views, compares and reads share it: a transaction has dozens, each in several places.
+pub type Key = Arc<str>;
+
+/// The bytes that are stored under a key, shared like it.
+pub type Value = Bytes;
 
 /// Counts the changes of a whole store.
 ///
@@ -52,7 +61,7 @@ pub struct Kv {
     /// Its name.
     pub key: Key,
     /// Its bytes; empty where only the key was asked for.
-    pub value: Vec<u8>,
+    pub value: Value,
     /// The revision that created it.
     pub create_revision: Revision,
     /// The revision that changed it last.

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
+use super::{
+    Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply, Value,
+};
 
 /// Keeps keys in memory and carries out transactions on them.
 #[derive(Clone, Debug)]
@@ -80,7 +82,7 @@ impl Model {
 
     /// Stores a value in a transaction of its own and returns that transaction's revision.
     pub fn put(&mut self, key: impl Into<Key>, value: impl Into<Vec<u8>>) -> Revision {
-        self.store(&key.into(), &value.into(), self.revision.next());
+        self.store(&key.into(), &value.into().into(), self.revision.next());
         self.revision
     }
 
@@ -104,19 +106,19 @@ impl Model {
         reads
     }
 
-    fn store(&mut self, key: &str, value: &[u8], revision: Revision) {
+    fn store(&mut self, key: &Key, value: &Value, revision: Revision) {
         let (create_revision, version) = match self.keys.get(key) {
             Some(old) => (old.create_revision, old.version + 1),
             None => (revision, 1),
         };
         let kv = Kv {
-            key: key.to_owned(),
-            value: value.to_owned(),
+            key: key.clone(),
+            value: value.clone(),
             create_revision,
             mod_revision: revision,
             version,
         };
-        self.keys.insert(key.to_owned(), kv);
+        self.keys.insert(key.clone(), kv);
         self.revision = revision;
     }
 
@@ -150,7 +152,7 @@ impl Model {
     }
 
     fn covered<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Kv> {
-        let start = range.start();
+        let start: &str = range.start();
         // A map refuses a range whose end lies before its start; here such a range is empty.
         let end = match range.end() {
             None => Bound::Included(start),
@@ -165,10 +167,10 @@ fn check_shape(txn: &Txn) -> Result<(), ModelError> {
     if entries > Txn::OPS_MAX {
         return Err(ModelError::TooLarge { entries, limit: Txn::OPS_MAX });
     }
-    let mut written: Vec<&str> = txn.then.iter().filter_map(Op::written_key).collect();
+    let mut written: Vec<&Key> = txn.then.iter().filter_map(Op::written_key).collect();
     written.sort_unstable();
     match written.iter().zip(written.iter().skip(1)).find(|(key, next)| key == next) {
-        Some((key, _)) => Err(ModelError::WrittenTwice { key: (*key).to_owned() }),
+        Some((key, _)) => Err(ModelError::WrittenTwice { key: Key::clone(key) }),
         None => Ok(()),
     }
 }
@@ -176,7 +178,7 @@ fn check_shape(txn: &Txn) -> Result<(), ModelError> {
 fn without_value(kv: &Kv) -> Kv {
     Kv {
         key: kv.key.clone(),
-        value: Vec::new(),
+        value: Value::new(),
         create_revision: kv.create_revision,
         mod_revision: kv.mod_revision,
         version: kv.version,
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn keys_come_in_the_order_of_their_bytes() {
         let model = stored(&["b/2", "\u{e9}", "b", "b/10", "a"]);
-        let keys: Vec<&str> = model.iter().map(|kv| kv.key.as_str()).collect();
+        let keys: Vec<&str> = model.iter().map(|kv| kv.key.as_ref()).collect();
         assert_eq!(keys, ["a", "b", "b/10", "b/2", "\u{e9}"]);
     }
 
@@ -243,22 +245,24 @@ mod tests {
         let mut model = stored(&["a", "b", "b/1", "b/2", "c"]);
         for (range, expected) in table {
             let reply = model.apply(&Txn::read([Read::keys(range.clone())])).unwrap();
-            let keys: Vec<&str> = reply.reads[0].kvs.iter().map(|kv| kv.key.as_str()).collect();
+            let keys: Vec<&str> = reply.reads[0].kvs.iter().map(|kv| kv.key.as_ref()).collect();
             assert_eq!(keys, expected, "{range:?}");
         }
     }
 
     #[test]
     fn compares_hold_when_nothing_changed() {
-        let key = |mod_revision| Compare::Key { key: "b".to_owned(), mod_revision };
+        let key = |mod_revision| Compare::Key { key: "b".into(), mod_revision };
         let range = |newest| Compare::Range { range: Range::prefix("b"), newest };
-        let value =
-            |key: &str, value: &[u8]| Compare::Value { key: key.to_owned(), value: value.to_vec() };
+        let value = |key: &str, value: &[u8]| Compare::Value {
+            key: key.into(),
+            value: value.to_vec().into(),
+        };
         let table = [
             (key(Revision(3)), true),
             (key(Revision(2)), false),
             (key(Revision::ABSENT), false),
-            (Compare::Key { key: "x".to_owned(), mod_revision: Revision::ABSENT }, true),
+            (Compare::Key { key: "x".into(), mod_revision: Revision::ABSENT }, true),
             (range(Revision(3)), true),
             (range(Revision(2)), false),
             (value("b", b"b"), true),
@@ -303,23 +307,23 @@ mod tests {
     #[test]
     fn a_read_after_a_write_of_its_transaction_sees_it_and_its_revision() {
         let read = Op::Read(Read::values(Range::key("a")));
-        let put = Op::Put { key: "a".to_owned(), value: b"new".to_vec() };
+        let put = Op::put("a".to_owned(), b"new".to_vec());
         let txn = Txn { then: vec![read.clone(), put, read], ..Txn::default() };
         let reply = stored(&["a"]).apply(&txn).unwrap();
         let seen: Vec<_> =
-            reply.reads.iter().map(|read| (read.kvs[0].value.as_slice(), read.revision)).collect();
+            reply.reads.iter().map(|read| (read.kvs[0].value.as_ref(), read.revision)).collect();
         assert_eq!(seen, [(&b"a"[..], Revision(2)), (&b"new"[..], Revision(3))]);
         assert_eq!(reply.revision, Revision(3));
     }
 
     #[test]
     fn refused_transactions_change_nothing() {
-        let put = |key: &str| Op::Put { key: key.to_owned(), value: Vec::new() };
-        let delete = |key: &str| Op::Delete { key: key.to_owned() };
+        let put = |key: &str| Op::put(key, Vec::new());
+        let delete = |key: &str| Op::delete(key);
         let table = [
-            (vec![put("b"), put("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
-            (vec![put("b"), delete("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
-            (vec![delete("b"), delete("b")], ModelError::WrittenTwice { key: "b".to_owned() }),
+            (vec![put("b"), put("b")], ModelError::WrittenTwice { key: "b".into() }),
+            (vec![put("b"), delete("b")], ModelError::WrittenTwice { key: "b".into() }),
+            (vec![delete("b"), delete("b")], ModelError::WrittenTwice { key: "b".into() }),
             (
                 (0..=Txn::OPS_MAX).map(|n| put(&n.to_string())).collect(),
                 ModelError::TooLarge { entries: Txn::OPS_MAX + 1, limit: Txn::OPS_MAX },

@@ -21,13 +21,13 @@ impl Range {
     /// Keys are compared by their bytes, so the end is the prefix with its last character moved on by one. All
     /// prefixes here end in `/` or another ASCII character; one that cannot be moved on covers itself only.
     #[must_use]
-    pub fn prefix(prefix: impl Into<Key>) -> Self {
-        let start = prefix.into();
-        let mut end = start.clone();
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        let mut end = prefix.into();
+        let start = Key::from(end.as_str());
         match end.pop().and_then(|last| char::from_u32(u32::from(last) + 1)) {
             Some(next) => {
                 end.push(next);
-                Self { start, end: Some(end) }
+                Self { start, end: Some(end.into()) }
             }
             None => Self { start, end: None },
         }
@@ -41,7 +41,7 @@ impl Range {
 
     /// Returns the first key that is covered.
     #[must_use]
-    pub fn start(&self) -> &str {
+    pub fn start(&self) -> &Key {
         &self.start
     }
 
@@ -55,8 +55,8 @@ impl Range {
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {
         match &self.end {
-            None => key == self.start,
-            Some(end) => key >= self.start.as_str() && key < end.as_str(),
+            None => key == &*self.start,
+            Some(end) => key >= &*self.start && key < &**end,
         }
     }
 }

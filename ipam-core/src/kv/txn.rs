@@ -1,6 +1,6 @@
 //! Transactions: compares, and what to do when they hold or fail.
 
-use super::{Key, Range, Read, ReadReply, Revision};
+use super::{Key, Range, Read, ReadReply, Revision, Value};
 
 /// A condition on the stored state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ pub enum Compare {
         /// The key.
         key: Key,
         /// Its bytes.
-        value: Vec<u8>,
+        value: Value,
     },
 }
 
@@ -47,7 +47,7 @@ pub enum Op {
         /// Where.
         key: Key,
         /// Which bytes.
-        value: Vec<u8>,
+        value: Value,
     },
     /// Removes a key; no error where it does not exist.
     Delete {
@@ -59,9 +59,21 @@ pub enum Op {
 }
 
 impl Op {
+    /// Stores a value.
+    #[must_use]
+    pub fn put(key: impl Into<Key>, value: impl Into<Value>) -> Self {
+        Self::Put { key: key.into(), value: value.into() }
+    }
+
+    /// Removes a key.
+    #[must_use]
+    pub fn delete(key: impl Into<Key>) -> Self {
+        Self::Delete { key: key.into() }
+    }
+
     /// Returns the key that the step writes, `None` for a read.
     #[must_use]
-    pub fn written_key(&self) -> Option<&str> {
+    pub fn written_key(&self) -> Option<&Key> {
         match self {
             Self::Put { key, .. } | Self::Delete { key } => Some(key),
             Self::Read(_) => None,

@@ -1,11 +1,13 @@
 //! What has been read of a store, and when.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, Txn, TxnReply};
+use super::entry::{Entry, Known, What};
+use super::{
+    Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Recollection, Revision, Txn,
+    TxnReply, Value,
+};
 
 /// What a plan may look at.
 ///
@@ -16,7 +18,7 @@ use super::{Compare, Key, Kv, Op, Projection, Range, Read, ReadReply, Revision, 
 /// [`Lookup`](super::Lookup) of a recalled view guards everything that is looked at, hints too.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    keys: BTreeSet<Entry>,
+    keys: BTreeMap<Key, Entry>,
     /// Ranges that were read whole, by what was read of them.
     scans: BTreeMap<Range, Scan>,
     /// How many keys ranges hold that were only counted.
@@ -31,20 +33,6 @@ pub struct View {
     losses: u32,
 }
 
-/// What an earlier call has read and written, as plain data: the seed of a recalled view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recollection {
-    /// One of the keys. Its value was written once in the history of all stores, so a store in which it has this value
-    /// at this revision has the same history up to there, and everything else that is remembered was true in it.
-    pub witness: Key,
-    /// Keys with their values.
-    pub kvs: Vec<Kv>,
-    /// Keys that did not exist.
-    pub absent: Vec<Key>,
-    /// Ranges of which every key is remembered, and when that was so.
-    pub scans: Vec<(Range, Revision)>,
-}
-
 /// How far a walk over more keys than memory should hold came, so that what it has read can be forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waypoint {
@@ -56,91 +44,64 @@ pub struct Waypoint {
     pub good: Vec<Key>,
 }
 
-/// What is known of one key. Entries are ordered by their keys, and found by them.
-#[derive(Clone, Debug)]
-enum Entry {
-    /// It was asked for and does not exist.
-    Absent(Key),
-    /// It exists; only that was asked.
-    Counted(Key),
-    /// It exists; the value was not read.
-    Listed(Kv),
-    /// It was read whole.
-    Whole(Kv),
-    /// It is remembered whole.
-    Remembered(Kv),
-    /// It is remembered not to exist.
-    RememberedAbsent(Key),
-    /// Its value follows from others that are remembered.
-    Presumed(Kv),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Scan {
-    revision: Revision,
+/// A range that was read whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// When.
+    pub(super) revision: Revision,
     has_values: bool,
     is_remembered: bool,
 }
 
-/// What a view knows of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known<'v> {
-    /// Nothing.
-    Nothing,
-    /// It does not exist.
-    Absent,
-    /// It exists; the value was not read.
-    Exists,
-    /// It exists with this value.
-    Value(&'v Kv),
+impl Scan {
+    /// Notes that the values of a range are remembered.
+    pub(super) fn remembered(revision: Revision) -> Self {
+        Self { revision, has_values: true, is_remembered: true }
+    }
 }
 
 impl View {
-    /// Begins with what an earlier call remembered; an empty view where the witness is missing from it.
+    /// Begins with what an earlier call remembered.
     #[must_use]
     pub fn recall(recollection: Recollection) -> Self {
-        let Recollection { witness, kvs, absent, scans } = recollection;
-        let Some(witness) = kvs.iter().find(|kv| kv.key == witness).cloned() else {
-            return Self::default();
-        };
-        let known = kvs.into_iter().map(Entry::Remembered);
-        let absent = absent.into_iter().map(Entry::RememberedAbsent);
-        let scan =
-            |(range, revision)| (range, Scan { revision, has_values: true, is_remembered: true });
-        Self {
-            keys: known.chain(absent).collect(),
-            scans: scans.into_iter().map(scan).collect(),
-            witness: Some(witness),
-            ..Self::default()
-        }
+        let Recollection { witness, keys, scans } = recollection;
+        Self { keys, scans, witness: Some(witness), ..Self::default() }
     }
 
-    /// Turns into what a later call may begin with; `None` where `witness` is not among it.
+    /// Turns into what a later call may begin with: the keys that are worth it, by key and value. `None` where `witness` is
+    /// not among them.
     #[must_use]
-    pub fn into_recollection(self, witness: &str) -> Option<Recollection> {
-        let (mut kvs, mut absent) = (Vec::with_capacity(self.keys.len()), Vec::new());
-        for entry in self.keys {
-            match entry {
-                Entry::Whole(kv) | Entry::Remembered(kv) => kvs.push(kv),
-                Entry::Absent(key) | Entry::RememberedAbsent(key) => absent.push(key),
-                Entry::Counted(_) | Entry::Listed(_) | Entry::Presumed(_) => {}
-            }
-        }
-        kvs.iter().find(|kv| kv.key == witness)?;
-        let scans = self.scans.into_iter().filter(|(_, scan)| scan.has_values);
-        let scans = scans.map(|(range, scan)| (range, scan.revision)).collect();
-        Some(Recollection { witness: witness.to_owned(), kvs, absent, scans })
+    pub fn into_recollection(
+        mut self,
+        witness: &str,
+        is_worth_it: impl Fn(&str, Option<&Kv>) -> bool,
+    ) -> Option<Recollection> {
+        let Some(What::Whole(kv)) = self.keys.get(witness).map(|entry| &entry.what) else {
+            return None;
+        };
+        let witness = kv.clone();
+        self.keys.retain(|key, entry| {
+            entry.is_remembered = true;
+            let is_certain = matches!(entry.what, What::Whole(_) | What::Absent);
+            is_certain && is_worth_it(key, entry.kv())
+        });
+        self.scans.retain(|_, scan| {
+            scan.is_remembered = true;
+            scan.has_values
+        });
+        let is_kept = self.keys.contains_key(&witness.key);
+        is_kept.then_some(Recollection { witness, keys: self.keys, scans: self.scans })
     }
 
     /// Takes over a value that follows from others that are remembered, where nothing is known of its key.
-    pub fn presume(&mut self, key: Key, value: Vec<u8>) {
+    pub fn presume(&mut self, key: Key, value: Value) {
         if self.known(&key) != Known::Nothing {
             return;
         }
         let unknown = Revision::ABSENT;
         let (create_revision, mod_revision) = (unknown, unknown);
-        let kv = Kv { key, value, create_revision, mod_revision, version: 0 };
-        self.keys.replace(Entry::Presumed(kv));
+        let kv = Kv { key: Key::clone(&key), value, create_revision, mod_revision, version: 0 };
+        self.keys.insert(key, Entry::remembered(What::Presumed(kv)));
     }
 
     /// Says whether the view was begun with what an earlier call remembered.
@@ -199,11 +160,13 @@ impl View {
                     let old = self.kv(&key);
                     let create_revision = old.map_or(revision, |kv| kv.create_revision);
                     let version = old.map_or(1, |kv| kv.version.saturating_add(1));
-                    let kv = Kv { key, value, create_revision, mod_revision: revision, version };
-                    self.keys.replace(Entry::Whole(kv));
+                    let key_of = Key::clone(&key);
+                    let kv =
+                        Kv { key: key_of, value, create_revision, mod_revision: revision, version };
+                    self.keys.insert(key, Entry::read(What::Whole(kv)));
                 }
                 Op::Delete { key } => {
-                    self.keys.replace(Entry::Absent(key));
+                    self.keys.insert(key, Entry::read(What::Absent));
                 }
                 Op::Read(_) => {}
             }
@@ -236,13 +199,13 @@ impl View {
     pub fn note(&mut self, walk: String, waypoint: Waypoint, forget: &[Key]) {
         self.waypoints.insert(walk, waypoint);
         for key in forget {
-            self.keys.remove(key.as_str());
+            self.keys.remove(key);
         }
     }
 
     /// Walks every key that is known to exist, with its value where that was read.
     pub fn iter(&self) -> impl Iterator<Item = &Kv> {
-        self.keys.iter().filter_map(Entry::kv)
+        self.keys.values().filter_map(Entry::kv)
     }
 
     pub(super) fn kv(&self, key: &str) -> Option<&Kv> {
@@ -251,11 +214,7 @@ impl View {
 
     pub(super) fn known(&self, key: &str) -> Known<'_> {
         match self.keys.get(key) {
-            Some(Entry::Whole(kv) | Entry::Remembered(kv) | Entry::Presumed(kv)) => {
-                Known::Value(kv)
-            }
-            Some(Entry::Listed(_) | Entry::Counted(_)) => Known::Exists,
-            Some(Entry::Absent(_) | Entry::RememberedAbsent(_)) => Known::Absent,
+            Some(entry) => entry.known(),
             None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
             None => Known::Nothing,
         }
@@ -263,21 +222,16 @@ impl View {
 
     /// Says whether what is known of a key is only remembered.
     pub(super) fn is_remembered(&self, key: &str) -> bool {
-        match self.keys.get(key) {
-            Some(Entry::Remembered(_) | Entry::RememberedAbsent(_) | Entry::Presumed(_)) => true,
-            Some(Entry::Absent(_) | Entry::Counted(_) | Entry::Listed(_) | Entry::Whole(_)) => {
-                false
-            }
-            None => {
-                let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
-                scans.any(|(_, scan)| scan.is_remembered)
-            }
+        if let Some(entry) = self.keys.get(key) {
+            return entry.is_remembered;
         }
+        let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
+        scans.any(|(_, scan)| scan.is_remembered)
     }
 
     /// Says whether the value of a key only follows from others.
     pub(super) fn is_presumed(&self, key: &str) -> bool {
-        matches!(self.keys.get(key), Some(Entry::Presumed(_)))
+        self.keys.get(key).is_some_and(|entry| matches!(entry.what, What::Presumed(_)))
     }
 
     /// Says whether what is known of a range is only remembered.
@@ -313,8 +267,8 @@ impl View {
 
     pub(super) fn iter_range(&self, range: &Range) -> Vec<&Kv> {
         let from_start = self.keys.range::<str, _>(from(range));
-        let inside = from_start.take_while(|entry| range.contains(entry.key()));
-        inside.filter_map(Entry::kv).collect()
+        let inside = from_start.take_while(|(key, _)| range.contains(key));
+        inside.filter_map(|(_, entry)| entry.kv()).collect()
     }
 
     fn absorb_count(&mut self, range: &Range, count: u64) {
@@ -322,64 +276,45 @@ impl View {
             self.counts.insert(range.clone(), count);
             return;
         }
-        let key = || range.start().to_owned();
-        let entry = match (count, self.keys.take(range.start())) {
-            (0, _) => Entry::Absent(key()),
-            (_, Some(known @ (Entry::Listed(_) | Entry::Whole(_) | Entry::Remembered(_)))) => known,
-            (
-                _,
-                Some(
-                    Entry::Absent(_)
-                    | Entry::RememberedAbsent(_)
-                    | Entry::Counted(_)
-                    | Entry::Presumed(_),
-                )
-                | None,
-            ) => Entry::Counted(key()),
+        let what = match (count, self.keys.get(range.start()).map(|entry| &entry.what)) {
+            (0, _) => What::Absent,
+            (_, Some(What::Listed(_) | What::Whole(_))) => return,
+            (_, Some(What::Absent | What::Counted | What::Presumed(_)) | None) => What::Counted,
         };
-        self.keys.replace(entry);
+        self.keys.insert(Key::clone(range.start()), Entry::read(what));
     }
 
     fn absorb_kvs(&mut self, read: &Read, reply: &ReadReply, has_value: bool) {
         let is_whole = u64::try_from(reply.kvs.len()).is_ok_and(|found| found == reply.count);
-        let mut before = BTreeSet::new();
+        let mut before = BTreeMap::new();
         if is_whole {
             before = self.take_range(&read.range);
             self.remember_scan(&read.range, reply.revision, has_value);
         }
         for kv in &reply.kvs {
-            let key = kv.key.as_str();
-            let old = before.take(key).or_else(|| self.keys.take(key));
-            let entry = match old {
+            let old = before.remove(&kv.key).or_else(|| self.keys.remove(&kv.key));
+            let what = match old.map(|entry| entry.what) {
                 // What is known of this very revision is not less true for having been listed again.
-                Some(Entry::Whole(old) | Entry::Remembered(old))
-                    if !has_value && old.mod_revision == kv.mod_revision =>
-                {
-                    Entry::Whole(old)
+                Some(What::Whole(old)) if !has_value && old.mod_revision == kv.mod_revision => {
+                    What::Whole(old)
                 }
-                Some(_) | None if has_value => Entry::Whole(kv.clone()),
-                Some(_) | None => Entry::Listed(kv.clone()),
+                Some(_) | None if has_value => What::Whole(kv.clone()),
+                Some(_) | None => What::Listed(kv.clone()),
             };
-            self.keys.replace(entry);
+            self.keys.insert(Key::clone(&kv.key), Entry::read(what));
         }
     }
 
     /// Drops, and returns, what a whole answer for the range replaces.
-    fn take_range(&mut self, range: &Range) -> BTreeSet<Entry> {
+    fn take_range(&mut self, range: &Range) -> BTreeMap<Key, Entry> {
         if range.end().is_none() {
-            return self
-                .keys
-                .replace(Entry::Absent(range.start().to_owned()))
-                .into_iter()
-                .collect();
+            let key = range.start();
+            let old = self.keys.insert(Key::clone(key), Entry::read(What::Absent));
+            return old.into_iter().map(|entry| (Key::clone(key), entry)).collect();
         }
-        let inside: Vec<Key> = self
-            .keys
-            .range::<str, _>(from(range))
-            .map(|entry| entry.key().to_owned())
-            .take_while(|key| range.contains(key))
-            .collect();
-        inside.into_iter().filter_map(|key| self.keys.take(key.as_str())).collect()
+        let from_start = self.keys.range::<str, _>(from(range)).map(|(key, _)| key);
+        let inside: Vec<Key> = from_start.take_while(|key| range.contains(key)).cloned().collect();
+        inside.into_iter().filter_map(|key| self.keys.remove_entry(&key)).collect()
     }
 
     fn remember_scan(&mut self, range: &Range, revision: Revision, has_values: bool) {
@@ -389,52 +324,6 @@ impl View {
         }
     }
 }
-
-impl Entry {
-    fn kv(&self) -> Option<&Kv> {
-        match self {
-            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) | Self::Presumed(kv) => {
-                Some(kv)
-            }
-            Self::Absent(_) | Self::RememberedAbsent(_) | Self::Counted(_) => None,
-        }
-    }
-
-    fn key(&self) -> &str {
-        match self {
-            Self::Listed(kv) | Self::Whole(kv) | Self::Remembered(kv) | Self::Presumed(kv) => {
-                &kv.key
-            }
-            Self::Absent(key) | Self::RememberedAbsent(key) | Self::Counted(key) => key,
-        }
-    }
-}
-
-impl Borrow<str> for Entry {
-    fn borrow(&self) -> &str {
-        self.key()
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(other.key())
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Entry {}
 
 fn from(range: &Range) -> (Bound<&str>, Bound<&str>) {
     (Bound::Included(range.start()), Bound::Unbounded)

@@ -1,6 +1,7 @@
 //! The names under which values are stored. A plan makes and reads dozens of them, so hardly anything is formatted.
 
 use crate::ip::{Cidr, Family};
+use crate::kv::Key;
 
 use super::handle::HandleId;
 use super::owner::Owner;
@@ -46,7 +47,7 @@ pub enum Named {
 
 /// Returns the key of a block.
 #[must_use]
-pub fn block(cidr: &Cidr) -> String {
+pub fn block(cidr: &Cidr) -> Key {
     with_network(&[BLOCKS, segment(cidr.family())], cidr)
 }
 
@@ -58,7 +59,7 @@ pub fn blocks(family: Family) -> String {
 
 /// Returns the key of an owner's claim on a block.
 #[must_use]
-pub fn affinity(owner: &Owner, cidr: &Cidr) -> String {
+pub fn affinity(owner: &Owner, cidr: &Cidr) -> Key {
     with_network(&[root_of(owner), owner.name(), "/", segment(cidr.family())], cidr)
 }
 
@@ -70,14 +71,14 @@ pub fn affinities(owner: &Owner, family: Family) -> String {
 
 /// Returns the key of a handle.
 #[must_use]
-pub fn handle(id: &HandleId) -> String {
-    [HANDLES, id.as_str()].concat()
+pub fn handle(id: &HandleId) -> Key {
+    [HANDLES, id.as_str()].concat().into()
 }
 
 /// Returns the key of a resource.
 #[must_use]
-pub fn resource(kind: ResourceKind, name: &str) -> String {
-    [RESOURCE_ROOT, kind.plural(), "/", name].concat()
+pub fn resource(kind: ResourceKind, name: &str) -> Key {
+    [RESOURCE_ROOT, kind.plural(), "/", name].concat().into()
 }
 
 /// Returns what the keys of a kind's resources begin with.
@@ -88,8 +89,8 @@ pub fn resources(kind: ResourceKind) -> String {
 
 /// Returns the key of a namespace's binding.
 #[must_use]
-pub fn binding(namespace: &str) -> String {
-    [BINDING_ROOT, namespace].concat()
+pub fn binding(namespace: &str) -> Key {
+    [BINDING_ROOT, namespace].concat().into()
 }
 
 /// Returns what the keys of bindings begin with.
@@ -100,8 +101,8 @@ pub fn bindings() -> String {
 
 /// Returns the key of what only Ringfence knows of a pool.
 #[must_use]
-pub fn pool_mark(pool: &str) -> String {
-    [POOL_MARK_ROOT, pool].concat()
+pub fn pool_mark(pool: &str) -> Key {
+    [POOL_MARK_ROOT, pool].concat().into()
 }
 
 /// Returns what the keys of marks of pools begin with.
@@ -160,17 +161,17 @@ fn parse_cidr(rest: &str) -> Option<Cidr> {
     rest.starts_with(segment(cidr.family())).then_some(cidr)
 }
 
-/// Returns what stands before the network in the keys of a family's blocks.
-fn with_network(parts: &[&str], cidr: &Cidr) -> String {
+fn with_network(parts: &[&str], cidr: &Cidr) -> Key {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut key = String::with_capacity(length + Cidr::TEXT_MAX);
     for part in parts {
         key.push_str(part);
     }
     cidr.push_key_text(&mut key);
-    key
+    key.into()
 }
 
+/// Returns what stands before the network in the keys of a family's blocks.
 fn segment(family: Family) -> &'static str {
     match family {
         Family::V4 => "ipv4/block/",
@@ -212,7 +213,7 @@ mod tests {
             ),
             (binding("fin"), "/ringfence/v1/bindings/fin", Named::Binding("fin".to_owned())),
         ] {
-            assert_eq!(key, text);
+            assert_eq!(&*key, text);
             assert_eq!(parse(&key), Some(named), "{key}");
         }
     }

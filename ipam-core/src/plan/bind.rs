@@ -53,7 +53,7 @@ impl Request for Bind {
         let before = lookup.get(&binding_key)?;
         let before = before.map(|kv| Binding::decode(&binding_key, &kv.value)).transpose()?;
         let value = self.binding.encode();
-        Ok(Outcome::Write { ops: vec![Op::Put { key: binding_key, value }], reply: before })
+        Ok(Outcome::Write { ops: vec![Op::put(binding_key, value)], reply: before })
     }
 }
 
@@ -91,6 +91,6 @@ impl Request for Unbind {
             return Err(Refusal::Missing { kind: "binding of", name: self.tenant.clone() }.into());
         };
         let before = Binding::decode(&binding_key, &kv.value)?;
-        Ok(Outcome::Write { ops: vec![Op::Delete { key: binding_key }], reply: before })
+        Ok(Outcome::Write { ops: vec![Op::delete(binding_key)], reply: before })
     }
 }

@@ -66,11 +66,11 @@ impl ClaimBlocks {
             None => None,
         };
         let confirmed = Affinity::in_state(AffinityState::Confirmed).encode();
-        let confirm = Op::Put { key: row_key, value: confirmed };
+        let confirm = Op::put(row_key, confirmed);
         let Some(kv) = lookup.get(&block_key)? else {
             let block = Block::new(cidr, &self.owner, now, 0)
-                .map_err(|source| DecodeError::Block { key: block_key.clone(), source })?;
-            return Ok(Some(vec![confirm, Op::Put { key: block_key, value: block.encode() }]));
+                .map_err(|source| DecodeError::Block { key: block_key.to_string(), source })?;
+            return Ok(Some(vec![confirm, Op::put(block_key, block.encode())]));
         };
         let mut block = Block::decode(&block_key, &kv.value)?;
         if !block.is_affine_to(&self.owner) {
@@ -81,7 +81,7 @@ impl ClaimBlocks {
         }
         // Another process of this owner may be giving the block up: writing it makes that one look again.
         block.sequence_number = block.sequence_number.saturating_add(1);
-        Ok(Some(vec![confirm, Op::Put { key: block_key, value: block.encode() }]))
+        Ok(Some(vec![confirm, Op::put(block_key, block.encode())]))
     }
 }
 

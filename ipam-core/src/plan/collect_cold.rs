@@ -27,7 +27,7 @@ impl Request for CollectCold {
 
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>> {
         let block_key = key::block(&self.block);
-        let keys = [block_key.clone(), key::CONFIG.to_owned()];
+        let keys = [block_key.clone(), key::CONFIG.into()];
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
         let cooldown = read_config(lookup)?.ip_cooldown_seconds;
         let Some(kv) = lookup.get(&block_key)? else {
@@ -43,9 +43,9 @@ impl Request for CollectCold {
         let freed = taken.filter(|ordinal| after.record_of(*ordinal).is_none());
         let freed = freed.map(|ordinal| self.block.address_at(ordinal)).collect();
         let op = if after.affinity.is_none() && block::is_empty(&after) {
-            Op::Delete { key: block_key }
+            Op::delete(block_key)
         } else {
-            Op::Put { key: block_key, value: after.encode() }
+            Op::put(block_key, after.encode())
         };
         Ok(Outcome::Write { ops: vec![op], reply: freed })
     }

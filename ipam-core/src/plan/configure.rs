@@ -25,7 +25,7 @@ impl Request for Configure {
     type Reply = Config;
 
     fn plan(&self, lookup: &mut Lookup<'_>, _now: Timestamp) -> Planned<Outcome<Config>> {
-        let keys = [cluster_key(), key::CONFIG.to_owned()];
+        let keys = [cluster_key(), key::CONFIG.into()];
         lookup.require(keys.map(|key| Read::values(Range::key(key))))?;
         refuse_if_locked(lookup)?;
         let before = read_config(lookup)?;
@@ -48,7 +48,7 @@ impl Request for Configure {
         if lookup.get(key::CONFIG)?.is_none() {
             stored.kube_virt_vm_address_persistence = None;
         }
-        let op = Op::Put { key: key::CONFIG.to_owned(), value: stored.encode() };
+        let op = Op::put(key::CONFIG, stored.encode());
         Ok(Outcome::Write { ops: vec![op], reply: config })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::block;
 use crate::ip::Cidr;
-use crate::kv::{Lookup, Op, Range, Read};
+use crate::kv::{Key, Lookup, Op, Range, Read};
 use crate::model::{Binding, Block, IpPool, Owner, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
@@ -30,7 +30,7 @@ impl Request for DeletePool {
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<bool>> {
         let (pool_key, mark_key) =
             (key::resource(ResourceKind::IpPool, &self.name), key::pool_mark(&self.name));
-        let keys = [pool_key.clone(), mark_key.clone(), cluster_key(), key::CONFIG.to_owned()];
+        let keys = [pool_key.clone(), mark_key.clone(), cluster_key(), key::CONFIG.into()];
         let bindings = Range::prefix(key::bindings());
         let reads = keys.into_iter().map(Range::key).chain([bindings]).map(Read::values);
         lookup.require(reads)?;
@@ -47,12 +47,12 @@ impl Request for DeletePool {
         let mut ops = give_up(lookup, now)?;
         if !later.is_empty() {
             stored.spec.disabled = true;
-            ops.push(Op::Put { key: pool_key, value: stored.encode() });
+            ops.push(Op::put(pool_key, stored.encode()));
             return Ok(Outcome::Write { ops, reply: false });
         }
-        ops.push(Op::Delete { key: pool_key });
+        ops.push(Op::delete(pool_key));
         if lookup.get(&mark_key)?.is_some() {
-            ops.push(Op::Delete { key: mark_key });
+            ops.push(Op::delete(mark_key));
         }
         Ok(Outcome::Write { ops, reply: true })
     }
@@ -111,17 +111,17 @@ fn give_up(lookup: &mut Lookup<'_>, blocks: &[Block]) -> Planned<Vec<Op>> {
         let owner = block.affinity.as_deref().and_then(Owner::parse)?;
         Some(key::affinity(&owner, &block.cidr))
     };
-    let claims: Vec<String> = blocks.iter().filter_map(claim).collect();
+    let claims: Vec<Key> = blocks.iter().filter_map(claim).collect();
     lookup.require(claims.iter().map(|key| Read::values(Range::key(key.clone()))))?;
     let mut ops = Vec::with_capacity(blocks.len() + claims.len());
     for block in blocks {
         let key = key::block(&block.cidr);
         lookup.get(&key)?;
-        ops.push(Op::Delete { key });
+        ops.push(Op::delete(key));
     }
     for key in claims {
         if lookup.get(&key)?.is_some() {
-            ops.push(Op::Delete { key });
+            ops.push(Op::delete(key));
         }
     }
     Ok(ops)

@@ -15,5 +15,5 @@ pub(crate) fn downgrade(lookup: &mut Lookup<'_>, row_key: Key) -> Planned<Option
         return Ok(None);
     }
     let value = Affinity::in_state(AffinityState::Pending).encode();
-    Ok(Some(Op::Put { key: row_key, value }))
+    Ok(Some(Op::put(row_key, value)))
 }

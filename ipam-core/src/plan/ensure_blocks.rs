@@ -97,7 +97,7 @@ fn writes(owner: &Owner, take: Take) -> Vec<Op> {
     }
     let row = Affinity::in_state(AffinityState::Confirmed).encode();
     vec![
-        Op::Put { key: key::affinity(owner, &block.cidr), value: row },
-        Op::Put { key: key::block(&block.cidr), value: block.encode() },
+        Op::put(key::affinity(owner, &block.cidr), row),
+        Op::put(key::block(&block.cidr), block.encode()),
     ]
 }

@@ -40,7 +40,7 @@ impl Facts {
         static READS: LazyLock<[Read; 5]> = LazyLock::new(|| {
             let ranges = [&*POOLS, &*POOL_MARKS, &*RESERVATIONS].map(Range::clone);
             let [pools, marks, reservations] = ranges.map(Read::values);
-            let keys = [key::CONFIG.to_owned(), cluster_key()];
+            let keys = [key::CONFIG.into(), cluster_key()];
             let [config, cluster] = keys.map(|key| Read::values(Range::key(key)));
             [config, cluster, pools, marks, reservations]
         });

@@ -54,7 +54,7 @@ impl Request for SetOwners {
         assignment(&block, ordinal)?;
         let changed = block.with_owners(ordinal, self.handle.as_str(), &self.changes);
         let block = changed.map_err(Refusal::Owners)?;
-        let put = Op::Put { key: key::block(&block.cidr), value: block.encode() };
+        let put = Op::put(key::block(&block.cidr), block.encode());
         Ok(Outcome::Write { ops: vec![put], reply: () })
     }
 

@@ -45,7 +45,7 @@ impl Request for PromoteOwner {
             is_holding |= !block.ordinals_of(self.handle.as_str(), |_| true).is_empty();
             let promoted = block.with_promoted(self.handle.as_str(), &self.pod);
             if let Some((block, ips)) = promoted.map_err(Refusal::Owners)? {
-                ops.push(Op::Put { key, value: block.encode() });
+                ops.push(Op::put(key, block.encode()));
                 reply.extend(ips);
             }
         }

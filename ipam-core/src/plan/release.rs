@@ -64,7 +64,7 @@ impl Request for Release {
                 lookup.expect_absent(key);
             }
         }
-        let keys = handles.iter().cloned().chain([key::CONFIG.to_owned()]);
+        let keys = handles.iter().cloned().chain([key::CONFIG.into()]);
         // What the host may have to give up is read with the rest, or when it is known to matter.
         let is_first_look = !handles.iter().any(|key| lookup.is_known(key));
         let of_host = self.host.iter().filter(|_| is_first_look);
@@ -128,7 +128,7 @@ impl Edits {
         let mut handle = Handle::decode(&handle_key, &kv.value)?;
         if handle.is_null() {
             // Its addresses cannot be told from the handle; stock Calico reports success here and leaks them.
-            return Err(DecodeError::NullHandle { key: handle_key }.into());
+            return Err(DecodeError::NullHandle { key: handle_key.to_string() }.into());
         }
         let cidrs: Vec<Cidr> = handle.blocks().keys().copied().collect();
         lookup.require(cidrs.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
@@ -193,18 +193,18 @@ impl Edits {
 pub(super) fn write_block(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Vec<Op>> {
     let key = key::block(&block.cidr);
     if block.affinity.is_none() && block::is_empty(block) {
-        return Ok(vec![Op::Delete { key }]);
+        return Ok(vec![Op::delete(key)]);
     }
     if let Some(ops) = unselected::give_up(lookup, block)? {
         return Ok(ops.to_vec());
     }
-    Ok(vec![Op::Put { key, value: block.encode() }])
+    Ok(vec![Op::put(key, block.encode())])
 }
 
 /// Stores a handle; one that holds nothing goes.
 pub(crate) fn write_handle(key: Key, handle: &Handle) -> Op {
     match handle.encode() {
-        Some(value) => Op::Put { key, value },
-        None => Op::Delete { key },
+        Some(value) => Op::put(key, value),
+        None => Op::delete(key),
     }
 }

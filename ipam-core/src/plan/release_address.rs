@@ -183,7 +183,7 @@ fn count_down(
     };
     let mut stored = Handle::decode(&handle_key, &kv.value)?;
     if stored.is_null() {
-        return Err(DecodeError::NullHandle { key: handle_key }.into());
+        return Err(DecodeError::NullHandle { key: handle_key.to_string() }.into());
     }
     for (cidr, count) in counts {
         stored = stored.minus(cidr, *count);

@@ -108,7 +108,7 @@ impl ReleaseClaims {
                 .collect(),
             Claims::OfHosts(_) => vec![Range::prefix(key::HOSTS)],
         };
-        let keys = [cluster_key(), key::CONFIG.to_owned()].map(|key| Read::values(Range::key(key)));
+        let keys = [cluster_key(), key::CONFIG.into()].map(|key| Read::values(Range::key(key)));
         lookup.require(ranges.iter().cloned().map(Read::keys).chain(keys))?;
         refuse_if_locked(lookup)?;
         if let Claims::On(cidr, owner) = &self.of {
@@ -159,11 +159,11 @@ impl ReleaseClaims {
         lookup.get(&row_key)?;
         lookup.get(&block_key)?;
         let block_op = if is_empty {
-            Op::Delete { key: block_key }
+            Op::delete(block_key)
         } else {
-            Op::Put { key: block_key, value: block::without_owner(block).encode() }
+            Op::put(block_key, block::without_owner(block).encode())
         };
-        Ok(Fate::Released([block_op, Op::Delete { key: row_key }]))
+        Ok(Fate::Released([block_op, Op::delete(row_key)]))
     }
 }
 

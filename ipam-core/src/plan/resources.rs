@@ -1,7 +1,7 @@
 //! Storing pools, reservations and nodes as an administrator writes them.
 
 use crate::ip::Cidr;
-use crate::kv::{Key, Lookup, Op, Range, Read};
+use crate::kv::{Key, Lookup, Op, Range, Read, Value};
 use crate::model::{
     ClusterInformation, IpPool, IpReservation, Metadata, Node, PoolMark, ResourceKind, Timestamp,
     Uid, key,
@@ -203,7 +203,7 @@ impl Writer {
         name: String,
         key: Key,
         value: Vec<u8>,
-        before: Option<&Vec<u8>>,
+        before: Option<&Value>,
     ) {
         let outcome = match before {
             None => Outcome::Created,
@@ -211,7 +211,7 @@ impl Writer {
             Some(_) => Outcome::Configured,
         };
         if outcome != Outcome::Unchanged {
-            self.ops.push(Op::Put { key, value });
+            self.ops.push(Op::put(key, value));
         }
         self.applied.push(Applied { kind, name, outcome });
     }
@@ -233,7 +233,7 @@ impl Writer {
         if lookup.get(&key)?.is_none() {
             let (uid, guid) = (self.next_uid(), self.next_uid());
             let cluster = ClusterInformation::fresh(uid, guid, self.now);
-            self.ops.push(Op::Put { key, value: cluster.encode() });
+            self.ops.push(Op::put(key, cluster.encode()));
         }
         Ok(())
     }
@@ -301,8 +301,8 @@ fn mark(lookup: &mut Lookup<'_>, writer: &mut Writer, name: &str, exclusive: boo
     let key = key::pool_mark(name);
     let stored = lookup.get(&key)?;
     match (stored, exclusive) {
-        (None, true) => writer.ops.push(Op::Put { key, value: PoolMark::exclusive().encode() }),
-        (Some(_), false) => writer.ops.push(Op::Delete { key }),
+        (None, true) => writer.ops.push(Op::put(key, PoolMark::exclusive().encode())),
+        (Some(_), false) => writer.ops.push(Op::delete(key)),
         (Some(_), true) | (None, false) => {}
     }
     Ok(())

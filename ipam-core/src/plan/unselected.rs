@@ -56,7 +56,7 @@ pub(super) fn give_up(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Option<
     if lookup.get(&row_key)?.is_none() {
         return Ok(None);
     }
-    Ok(Some([Op::Delete { key: key::block(&block.cidr) }, Op::Delete { key: row_key }]))
+    Ok(Some([Op::delete(key::block(&block.cidr)), Op::delete(row_key)]))
 }
 
 fn pools() -> Range {

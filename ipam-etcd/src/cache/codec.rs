@@ -2,7 +2,7 @@
 //!
 //! A name of the format, a checksum of the rest, then numbers in little-endian order and texts behind their lengths.
 
-use ipam_core::kv::{Kv, Range, Recollection, Revision};
+use ipam_core::kv::{Key, Kv, Range, Recollection, Revision};
 
 /// Another format has another name.
 const FORMAT: &[u8; 8] = b"rfcache4";
@@ -16,26 +16,26 @@ const PER_KEY: usize = 5 * 8;
 /// Writes what is to be remembered.
 #[must_use]
 pub fn encode(recollection: &Recollection) -> Vec<u8> {
-    let texts = recollection.kvs.iter().map(|kv| kv.key.len() + kv.value.len());
+    let texts = recollection.kvs().map(|kv| kv.key.len() + kv.value.len());
     let room = texts.map(|length| length + PER_KEY).sum::<usize>() + 4096;
     let mut bytes = Vec::with_capacity(HEAD + room);
     bytes.extend_from_slice(FORMAT);
     bytes.extend_from_slice(&[0; SUM]);
-    put_bytes(&mut bytes, recollection.witness.as_bytes());
-    put_number(&mut bytes, length(recollection.kvs.len()));
-    for kv in &recollection.kvs {
+    put_bytes(&mut bytes, recollection.witness().key.as_bytes());
+    put_number(&mut bytes, length(recollection.kvs().count()));
+    for kv in recollection.kvs() {
         put_bytes(&mut bytes, kv.key.as_bytes());
         put_bytes(&mut bytes, &kv.value);
         for number in [kv.create_revision.0, kv.mod_revision.0, kv.version] {
             put_number(&mut bytes, number);
         }
     }
-    put_number(&mut bytes, length(recollection.absent.len()));
-    for key in &recollection.absent {
+    put_number(&mut bytes, length(recollection.absent().count()));
+    for key in recollection.absent() {
         put_bytes(&mut bytes, key.as_bytes());
     }
-    put_number(&mut bytes, length(recollection.scans.len()));
-    for (range, revision) in &recollection.scans {
+    put_number(&mut bytes, length(recollection.scans().count()));
+    for (range, revision) in recollection.scans() {
         put_bytes(&mut bytes, range.start().as_bytes());
         put_bytes(&mut bytes, range.end().unwrap_or_default().as_bytes());
         put_number(&mut bytes, revision.0);
@@ -59,9 +59,11 @@ pub fn decode(bytes: &[u8]) -> Option<Recollection> {
     let mut reader = Reader(body);
     let witness = reader.text()?;
     let kvs = (0..reader.number()?).map(|_| reader.kv()).collect::<Option<Vec<Kv>>>()?;
-    let absent = (0..reader.number()?).map(|_| reader.text()).collect::<Option<Vec<_>>>()?;
+    let absent =
+        (0..reader.number()?).map(|_| reader.text().map(Key::from)).collect::<Option<Vec<_>>>()?;
     let scans = (0..reader.number()?).map(|_| reader.scan()).collect::<Option<Vec<_>>>()?;
-    reader.0.is_empty().then_some(Recollection { witness, kvs, absent, scans })
+    let recollection = Recollection::new(witness, kvs, absent, scans);
+    recollection.filter(|_| reader.0.is_empty())
 }
 
 /// Returns what tells bytes that were cut off or damaged: no two bodies that differ in one word have the same.
@@ -110,14 +112,14 @@ impl<'b> Reader<'b> {
         Some(bytes)
     }
 
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.to_vec()).ok()
+    fn text(&mut self) -> Option<&'b str> {
+        str::from_utf8(self.bytes()?).ok()
     }
 
     fn kv(&mut self) -> Option<Kv> {
         Some(Kv {
-            key: self.text()?,
-            value: self.bytes()?.to_vec(),
+            key: self.text()?.into(),
+            value: self.bytes()?.to_vec().into(),
             create_revision: Revision(self.number()?),
             mod_revision: Revision(self.number()?),
             version: self.number()?,

@@ -9,21 +9,21 @@ use crate::settings::Endpoint;
 
 fn kv(key: &str, revision: u64) -> Kv {
     Kv {
-        key: key.to_owned(),
-        value: b"value".to_vec(),
+        key: key.into(),
+        value: b"value".to_vec().into(),
         create_revision: Revision(1),
         mod_revision: Revision(revision),
         version: 3,
     }
 }
 
+fn holding(other: Kv) -> Recollection {
+    let kvs = [kv("b/1", 7), other, kv("p/1", 2)];
+    Recollection::new("b/1", kvs, ["config".into()], [(Range::prefix("p/"), Revision(6))]).unwrap()
+}
+
 fn recollection() -> Recollection {
-    Recollection {
-        witness: "b/1".to_owned(),
-        kvs: vec![kv("b/1", 7), kv("h/1", 5), kv("p/1", 2)],
-        absent: vec!["config".to_owned()],
-        scans: vec![(Range::prefix("p/"), Revision(6))],
-    }
+    holding(kv("h/1", 5))
 }
 
 fn cache(folder: &Path) -> NodeCache {
@@ -95,8 +95,7 @@ fn a_folder_that_others_can_enter_is_not_used() {
 fn what_is_too_large_is_neither_written_nor_read() {
     let folder = private();
     let cache = cache(folder.path());
-    let mut large = recollection();
-    large.kvs[1].value = vec![0; BYTES_MAX];
+    let large = holding(Kv { value: vec![0; BYTES_MAX].into(), ..kv("h/1", 5) });
     cache.remember(&recollection());
     cache.remember(&large);
     assert_eq!(cache.recollection(), None);

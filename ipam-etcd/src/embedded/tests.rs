@@ -14,7 +14,7 @@ fn fresh() -> (TempDir, EmbeddedStore) {
 }
 
 fn put(key: &str, value: Vec<u8>) -> Txn {
-    Txn { then: vec![Op::Put { key: key.to_owned(), value }], ..Txn::default() }
+    Txn { then: vec![Op::put(key, value)], ..Txn::default() }
 }
 
 fn setting<T: rusqlite::types::FromSql>(store: &EmbeddedStore, name: &str) -> T {

@@ -101,7 +101,7 @@ fn all_hold(connection: &Connection, compares: &[Compare]) -> rusqlite::Result<b
             }
             Compare::Value { key, value } => connection
                 .prepare_cached(HOLDS)?
-                .query_row(params![key.as_bytes(), value], |row| row.get(0))?,
+                .query_row(params![key.as_bytes(), &**value], |row| row.get(0))?,
         };
         if !holds {
             return Ok(false);
@@ -182,11 +182,11 @@ fn kv(row: &Row<'_>) -> rusqlite::Result<Kv> {
     let key = String::from_utf8(row.get(0)?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, error.into()))?;
     Ok(Kv {
-        key,
+        key: key.into(),
         create_revision: revision(row, 1)?,
         mod_revision: revision(row, 2)?,
         version: natural(row, 3)?,
-        value: row.get(4)?,
+        value: row.get::<_, Vec<u8>>(4)?.into(),
     })
 }
 

@@ -41,7 +41,7 @@ pub(super) fn from_etcd(mut response: TxnResponse) -> Result<TxnReply, Odd> {
 fn compare(compare: &Compare) -> EtcdCompare {
     match compare {
         Compare::Key { key, mod_revision } => {
-            EtcdCompare::mod_revision(key.as_str(), CompareOp::Equal, number(*mod_revision))
+            EtcdCompare::mod_revision(key.as_ref(), CompareOp::Equal, number(*mod_revision))
         }
         // etcd knows "less", not "at most".
         Compare::Range { range, newest } => {
@@ -53,15 +53,15 @@ fn compare(compare: &Compare) -> EtcdCompare {
             }
         }
         Compare::Value { key, value } => {
-            EtcdCompare::value(key.as_str(), CompareOp::Equal, value.clone())
+            EtcdCompare::value(key.as_ref(), CompareOp::Equal, value.clone())
         }
     }
 }
 
 fn op(op: &Op) -> TxnOp {
     match op {
-        Op::Put { key, value } => TxnOp::put(key.as_str(), value.clone(), None),
-        Op::Delete { key } => TxnOp::delete(key.as_str(), None),
+        Op::Put { key, value } => TxnOp::put(key.as_ref(), value.clone(), None),
+        Op::Delete { key } => TxnOp::delete(key.as_ref(), None),
         Op::Read(wanted) => read(wanted),
     }
 }
@@ -100,7 +100,7 @@ fn kv(kv: KeyValue) -> Result<Kv, Odd> {
     let (key, value) = kv.into_key_value();
     let key = String::from_utf8(key)
         .map_err(|error| Odd::Key(error.as_bytes().escape_ascii().to_string()))?;
-    Ok(Kv { key, value, create_revision, mod_revision, version })
+    Ok(Kv { key: key.into(), value: value.into(), create_revision, mod_revision, version })
 }
 
 fn revision(number: i64) -> Result<Revision, Odd> {

@@ -11,7 +11,7 @@ use ipam_core::kv::{Compare, Op, Range, Read, Revision, Txn};
 pub(super) fn probe(txn: &Txn) -> Option<Txn> {
     let told_by = txn.then.iter().find(|op| is_seen(op, &txn.compares))?.written_key()?;
     // A transaction that reads nothing is answered by old values.
-    let then = vec![Op::Read(Read::count(Range::key(told_by)))];
+    let then = vec![Op::Read(Read::count(Range::key(told_by.clone())))];
     Some(Txn { compares: txn.compares.clone(), then, otherwise: txn.otherwise.clone() })
 }
 
@@ -46,9 +46,9 @@ mod tests {
 
     #[test]
     fn only_what_is_compared_and_written_tells() {
-        let compare = |key: &str, mod_revision| Compare::Key { key: key.to_owned(), mod_revision };
-        let put = |key: &str| Op::Put { key: key.to_owned(), value: Vec::new() };
-        let delete = |key: &str| Op::Delete { key: key.to_owned() };
+        let compare = |key: &str, mod_revision| Compare::Key { key: key.into(), mod_revision };
+        let put = |key: &str| Op::put(key, Vec::new());
+        let delete = |key: &str| Op::delete(key);
         for (compares, then, tells) in [
             (vec![compare("a", Revision(7))], vec![put("a")], true),
             (vec![compare("a", Revision::ABSENT)], vec![put("a")], true),

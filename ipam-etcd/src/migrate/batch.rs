@@ -1,6 +1,6 @@
 //! What goes over in one transaction: no more than any store takes, and only where nothing is yet.
 
-use ipam_core::kv::{Compare, Key, Kv, Op, Range, Read, Revision, Txn, TxnReply};
+use ipam_core::kv::{Compare, Key, Kv, Op, Range, Read, Revision, Txn, TxnReply, Value};
 
 /// The most keys in one transaction; a store takes [`Txn::OPS_MAX`].
 const KEYS_MAX: usize = 96;
@@ -13,7 +13,7 @@ const PER_KEY: usize = 64;
 /// Keys that go over together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    kvs: Vec<(Key, Vec<u8>)>,
+    kvs: Vec<(Key, Value)>,
     bytes: usize,
 }
 
@@ -37,13 +37,12 @@ impl Batch {
 
     /// Returns the transaction: every key is put if none is there; else it tells which are.
     pub(super) fn txn(&self) -> Txn {
-        let absent = |(key, _): &(Key, Vec<u8>)| Compare::Key {
+        let absent = |(key, _): &(Key, Value)| Compare::Key {
             key: key.clone(),
             mod_revision: Revision::ABSENT,
         };
-        let put =
-            |(key, value): &(Key, Vec<u8>)| Op::Put { key: key.clone(), value: value.clone() };
-        let read = |(key, _): &(Key, Vec<u8>)| Read::values(Range::key(key.clone()));
+        let put = |(key, value): &(Key, Value)| Op::put(key.clone(), value.clone());
+        let read = |(key, _): &(Key, Value)| Read::values(Range::key(key.clone()));
         Txn {
             compares: self.kvs.iter().map(absent).collect(),
             then: self.kvs.iter().map(put).collect(),
@@ -87,8 +86,8 @@ mod tests {
     fn kv(key: &str, value: &[u8]) -> Kv {
         let revision = Revision(7);
         Kv {
-            key: key.to_owned(),
-            value: value.to_owned(),
+            key: key.into(),
+            value: Value::copy_from_slice(value),
             create_revision: revision,
             mod_revision: revision,
             version: 3,
@@ -134,9 +133,9 @@ mod tests {
         let two = batch(&[("/a", "1"), ("/b", "2")]);
         for (there, expected) in [
             (&[][..], Ok(())),
-            (&[("/b", "2")], Err("/b".to_owned())),
-            (&[("/a", "x"), ("/b", "y")], Err("/a".to_owned())),
-            (&[("/a", "1"), ("/b", "2")], Err("/a".to_owned())),
+            (&[("/b", "2")], Err("/b".into())),
+            (&[("/a", "x"), ("/b", "y")], Err("/a".into())),
+            (&[("/a", "1"), ("/b", "2")], Err("/a".into())),
         ] {
             let mut model = holding(there);
             let before = model.revision();
@@ -151,8 +150,8 @@ mod tests {
         let two = batch(&[("/a", "1"), ("/b", "2")]);
         for (there, expected) in [
             (&[("/a", "1"), ("/b", "2")][..], Ok(())),
-            (&[("/a", "1"), ("/b", "x")], Err("/a".to_owned())),
-            (&[("/b", "2")], Err("/b".to_owned())),
+            (&[("/a", "1"), ("/b", "x")], Err("/a".into())),
+            (&[("/b", "2")], Err("/b".into())),
         ] {
             let mut model = holding(there);
             let reply = model.apply(&two.txn()).unwrap();

@@ -63,7 +63,7 @@ mod tests {
         while let Some(read) = pages.next() {
             let reply = model.apply(&Txn { then: vec![Op::Read(read)], ..Txn::default() }).unwrap();
             let page = &reply.reads[0];
-            keys.extend(page.kvs.iter().map(|kv| kv.key.clone()));
+            keys.extend(page.kvs.iter().map(|kv| kv.key.to_string()));
             sizes.push((page.kvs.len(), page.kvs.iter().map(|kv| kv.value.len()).sum()));
             pages.pass(page);
         }

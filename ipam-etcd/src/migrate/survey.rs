@@ -49,7 +49,7 @@ impl Survey {
             |root| Read { range: Range::prefix(root), projection: Projection::Keys, limit: 1 };
         let cluster = key::resource(ResourceKind::ClusterInformation, ClusterInformation::NAME);
         let roots = key::ROOTS.into_iter().map(first);
-        let txn = Txn::read(roots.chain([Read::values(Range::key(&cluster))]));
+        let txn = Txn::read(roots.chain([Read::values(Range::key(cluster.clone()))]));
         let reply = persist(store, &txn, deadline).await.reply?;
         let (roots, facts) = reply.reads.split_at(key::ROOTS.len().min(reply.reads.len()));
         let counts = counts(roots);

@@ -60,8 +60,8 @@ fn increment(store: &EmbeddedStore) -> u64 {
         });
         let value = (number + 1).to_string().into_bytes();
         let txn = Txn {
-            compares: vec![Compare::Key { key: "n".to_owned(), mod_revision }],
-            then: vec![Op::Put { key: "n".to_owned(), value }],
+            compares: vec![Compare::Key { key: "n".into(), mod_revision }],
+            then: vec![Op::put("n".to_owned(), value)],
             otherwise: vec![],
         };
         if run(store, &txn).succeeded {

@@ -121,8 +121,8 @@ fn fill(etcd: &Etcd, from: u128, to: u128) {
             1,
         );
         [
-            TxnOp::put(key::block(&cidr), value, None),
-            TxnOp::put(key::affinity(&owner, &cidr), row.clone(), None),
+            TxnOp::put(&*key::block(&cidr), value, None),
+            TxnOp::put(&*key::affinity(&owner, &cidr), row.clone(), None),
         ]
     };
     thread::scope(|scope| {

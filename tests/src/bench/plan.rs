@@ -64,7 +64,7 @@ fn full_block() -> [Line; 2] {
     store.with(|model| {
         model.put(key::block(&cidr), block.clone());
         model.put(key::handle(&id), counted);
-        let keys = [key::block(&cidr), key::handle(&id), key::CONFIG.to_owned()];
+        let keys = [key::block(&cidr), key::handle(&id), key::CONFIG.into()];
         let txn = Txn::read(keys.map(|key| Read::values(Range::key(key))));
         view.absorb_txn(&txn, &model.apply(&txn).expect("a read"));
     });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipam_core::check::{Finding, Rule, check};
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::kv::{Kv, Revision};
+use ipam_core::kv::{Key, Kv, Revision, Value};
 use ipam_core::model::key::{self, Named};
 use ipam_core::model::{Attributes, Block, HandleId, IpPool, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{HandleTarget, ReadAll, Release, Snapshot};
@@ -301,7 +301,7 @@ pub(super) fn held_in(world: &World) -> Vec<(String, IpAddr)> {
 }
 
 fn as_read(world: &World) -> Snapshot {
-    let kv = |(key, value): (&String, &Vec<u8>)| Kv {
+    let kv = |(key, value): (&Key, &Value)| Kv {
         key: key.clone(),
         value: value.clone(),
         create_revision: Revision::INITIAL,

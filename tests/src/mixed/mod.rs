@@ -14,7 +14,7 @@ mod world;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipam_core::kv::{Op, Range, Read, Txn};
+use ipam_core::kv::{Key, Op, Range, Read, Txn, Value};
 use ipam_core::model::key;
 use ipam_etcd::Store;
 
@@ -210,9 +210,8 @@ async fn fill<S: Store>(store: &S, scene: &Scene) {
     let everything = Txn::read(key::ROOTS.map(Range::prefix).map(Read::keys));
     let reply = store.txn(&everything, DEADLINE).await.expect("the store is read");
     let old = reply.reads.into_iter().flat_map(|read| read.kvs);
-    let delete: Vec<Op> = old.map(|kv| Op::Delete { key: kv.key }).collect();
-    let put =
-        |(key, value): (&String, &Vec<u8>)| Op::Put { key: key.clone(), value: value.clone() };
+    let delete: Vec<Op> = old.map(|kv| Op::delete(kv.key)).collect();
+    let put = |(key, value): (&Key, &Value)| Op::put(key.clone(), value.clone());
     let world: Vec<Op> = scene.world.iter().map(put).collect();
     for then in delete.chunks(Txn::OPS_MAX).chain([&world[..]]) {
         let txn = Txn { then: then.to_vec(), ..Txn::default() };

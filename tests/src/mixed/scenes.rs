@@ -71,7 +71,7 @@ impl Sketch {
 
     /// Stores a configuration.
     fn config(self, config: &Config) -> Self {
-        self.builder.put(key::CONFIG.to_owned(), config.encode());
+        self.builder.put(key::CONFIG.into(), config.encode());
         self
     }
 

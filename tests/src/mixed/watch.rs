@@ -54,8 +54,12 @@ impl<S: Store> Watched<S> {
 
 impl<S: Store> Store for Watched<S> {
     async fn txn(&self, txn: &Txn, deadline: Duration) -> Result<TxnReply, StoreError> {
-        let written: Vec<Cidr> =
-            txn.then.iter().filter_map(Op::written_key).filter_map(transition::block_of).collect();
+        let written: Vec<Cidr> = txn
+            .then
+            .iter()
+            .filter_map(Op::written_key)
+            .filter_map(|key| transition::block_of(key))
+            .collect();
         if written.is_empty() {
             return self.store.txn(txn, deadline).await;
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipam_core::ip::{Cidr, Family};
-use ipam_core::kv::Key;
+use ipam_core::kv::{Key, Kv, Value};
 use ipam_core::model::{
     Affinity, AffinityState, HandleId, IpPool, IpPoolSpec, Owner, ResourceKind, key,
 };
@@ -23,7 +23,7 @@ pub(super) const NOW_NANOS: i64 = START_NANOS + 120_000_000_000;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Every key with its value.
-pub(super) type World = BTreeMap<Key, Vec<u8>>;
+pub(super) type World = BTreeMap<Key, Value>;
 
 /// Makes a world, step by step.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Builder {
     }
 
     pub(super) fn build(self) -> World {
-        let kv = |kv: &ipam_core::kv::Kv| (kv.key.clone(), kv.value.clone());
+        let kv = |kv: &Kv| (kv.key.clone(), kv.value.clone());
         self.store.with(|model| model.iter().map(kv).collect())
     }
 

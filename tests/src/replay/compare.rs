@@ -80,7 +80,7 @@ impl Runs {
         found.extend(equal(Aspect::Put, &recorded, &written).err());
         found.extend(equal(Aspect::Deleted, &step.deleted.iter().collect(), &gone).err());
         for put in &step.put {
-            let value = after.get(&put.key).map(|kv| kv.value.as_slice()).unwrap_or_default();
+            let value = after.get(&put.key).map(|kv| kv.value.as_ref()).unwrap_or_default();
             let recorded = self.theirs.value(&put.key, put.value.as_bytes());
             let here = self.ours.value(&put.key, value);
             found.extend(equal(Aspect::Value, &(&put.key, recorded), &(&put.key, here)).err());

@@ -62,13 +62,13 @@ impl Normaliser {
     /// Takes over where a block of another run begins, once that run's value was stored in this one.
     pub fn adopt(&mut self, other: &Self, key: &str) {
         if let Some(base) = other.bases.get(key) {
-            self.bases.insert(key.to_owned(), base.clone());
+            self.bases.insert(key.into(), base.clone());
         }
     }
 
     fn block(&mut self, key: &str, block: &mut Value) {
         if let Some(base) = Base::of(block) {
-            let base = self.bases.entry(key.to_owned()).or_insert(base);
+            let base = self.bases.entry(key.into()).or_insert(base);
             numbers_of(block).for_each(|number| base.rewrite(number));
         }
         rewrite(block, "affinity_claim_time", stored_time);

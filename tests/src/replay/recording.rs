@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ipam_core::kv::Key;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,14 +38,14 @@ pub struct Step {
     /// The keys that were written, each as the step left it.
     pub put: Vec<Put>,
     /// The keys that were there before the step and not after it.
-    pub deleted: Vec<String>,
+    pub deleted: Vec<Key>,
 }
 
 /// One key and its value after a step.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Put {
     /// The key.
-    pub key: String,
+    pub key: Key,
     /// The value.
     pub value: String,
     /// The revision that created the key.

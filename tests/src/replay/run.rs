@@ -193,10 +193,10 @@ impl<S: Store> Replay<'_, S> {
 /// Takes over what a step of another program changed.
 pub(super) async fn load<S: Store>(store: &S, step: &Step) -> Result<(), StoreError> {
     let put = |Put { key, value, .. }: &Put| {
-        let value = value.clone().into_bytes();
-        Op::Put { key: key.clone(), value }
+        let value = value.clone();
+        Op::put(key.clone(), value)
     };
-    let delete = |key: &Key| Op::Delete { key: key.clone() };
+    let delete = |key: &Key| Op::delete(key.clone());
     let puts = step.put.iter().map(put);
     let ops: Vec<Op> = puts.chain(step.deleted.iter().map(delete)).collect();
     for then in ops.chunks(Txn::OPS_MAX) {

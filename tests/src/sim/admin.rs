@@ -176,7 +176,7 @@ fn delete_node(site: Site, name: String, is_tidy: bool) -> Process {
 
 impl Site {
     async fn delete(&self, key: Key) -> Ended {
-        let txn = Txn { then: vec![Op::Delete { key }], ..Txn::default() };
+        let txn = Txn { then: vec![Op::delete(key)], ..Txn::default() };
         match self.link.txn(&txn, DEADLINE).await {
             Ok(_) => done(),
             Err(error) => {
@@ -201,12 +201,12 @@ fn damage(site: Site, layout: &Layout, world: &World, number: u64) -> Process {
     let value = Affinity::in_state(states[at(number / 7, states.len())].clone()).encode();
     let stored = world.get(&key).map(|kv| kv.mod_revision);
     let then = match stored {
-        None => Op::Put { key: key.clone(), value },
+        None => Op::put(key.clone(), value),
         Some(_) if number.is_multiple_of(3) => {
             let value = Affinity::in_state(AffinityState::PendingDeletion).encode();
-            Op::Put { key: key.clone(), value }
+            Op::put(key.clone(), value)
         }
-        Some(_) => Op::Delete { key: key.clone() },
+        Some(_) => Op::delete(key.clone()),
     };
     let mod_revision = stored.unwrap_or(Revision::ABSENT);
     let compares = vec![Compare::Key { key, mod_revision }];

@@ -82,7 +82,7 @@ struct Stored<'s>(&'s Snapshot);
 
 impl Stored<'_> {
     fn get(&self, key: &str) -> Option<Value> {
-        let kv = self.0.kvs.iter().find(|kv| kv.key == key)?;
+        let kv = self.0.kvs.iter().find(|kv| *kv.key == *key)?;
         serde_json::from_slice(&kv.value).ok()
     }
 

@@ -247,7 +247,7 @@ fn spoil(run: &mut Run, fault: Fault, node: usize, number: u64) {
     here.memory = match (fault, here.memory.take()) {
         (Fault::StaleCache, memory) => here.earlier.clone().or(memory),
         (Fault::ForeignCache, memory) => other.or(memory),
-        (Fault::OtherCluster, memory) => memory.map(world::of_another_cluster),
+        (Fault::OtherCluster, Some(memory)) => world::of_another_cluster(&memory),
         (Fault::CutCache, Some(memory)) => cut(&memory, number),
         _ => None,
     };

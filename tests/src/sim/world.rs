@@ -184,16 +184,15 @@ pub(super) fn names_of(layout: &Layout, pools: &[usize], family: Family) -> Vec<
 
 /// Turns what a node remembers into what it would remember of another cluster: the same keys at the same revisions, and
 /// other values, down to the one that proves where it comes from.
-pub(super) fn of_another_cluster(mut memory: Recollection) -> Recollection {
-    for kv in &mut memory.kvs {
+pub(super) fn of_another_cluster(memory: &Recollection) -> Option<Recollection> {
+    let witness = &memory.witness().key;
+    let kvs = memory.kvs().map(|kv| {
         let text = String::from_utf8_lossy(&kv.value);
         let other =
             text.replace("net.pod", "net.gone").replace("\"cidr\":\"10.0.", "\"cidr\":\"10.9.");
-        kv.value = if kv.key == memory.witness {
-            format!("{text} ").into_bytes()
-        } else {
-            other.into_bytes()
-        };
-    }
-    memory
+        let other = if kv.key == *witness { format!("{text} ") } else { other };
+        Kv { value: other.into(), ..kv.clone() }
+    });
+    let scans = memory.scans().map(|(range, revision)| (range.clone(), revision));
+    Recollection::new(witness, kvs, memory.absent().cloned(), scans)
 }

@@ -80,7 +80,7 @@ impl Fault {
             DecodeError::NullHandle { .. } => error.to_string(),
         };
         let value = String::from_utf8_lossy(value).into_owned();
-        Self::Unparsable { key: key.to_owned(), value, why }
+        Self::Unparsable { key: key.into(), value, why }
     }
 
     pub(super) fn is_conflict(&self) -> bool {

@@ -169,16 +169,16 @@ impl<'s, S: Store> Tape<'s, S> {
         for put in &step.put {
             let mut version = keys.get(&put.key).map_or(0, |kv| kv.version);
             if version >= put.version {
-                self.write(Op::Delete { key: put.key.clone() }).await?;
+                self.write(Op::delete(put.key.clone())).await?;
                 version = 0;
             }
             for _ in version..put.version {
-                let value = put.value.clone().into_bytes();
-                self.write(Op::Put { key: put.key.clone(), value }).await?;
+                let value = put.value.clone();
+                self.write(Op::put(put.key.clone(), value)).await?;
             }
         }
         for key in &step.deleted {
-            self.write(Op::Delete { key: key.clone() }).await?;
+            self.write(Op::delete(key.clone())).await?;
         }
         self.runs.note(step);
         self.ahead = None;

@@ -93,7 +93,7 @@ impl<'s, S: Store> Verbs<'s, S> {
         if reply.succeeded {
             return Ok(Stored { revision: reply.revision, ..fresh });
         }
-        Err(Fault::Exists(fresh.key, "it exists"))
+        Err(Fault::Exists(fresh.key.to_string(), "it exists"))
     }
 
     /// Stores a new value of a key that must not have changed since it was read.
@@ -107,13 +107,13 @@ impl<'s, S: Store> Verbs<'s, S> {
 
     /// Removes a key that must not have changed since it was read.
     pub(super) async fn delete<T: Value>(&self, stored: &Stored<T>) -> Result<(), Fault> {
-        let then = Op::Delete { key: stored.key.clone() };
+        let then = Op::delete(stored.key.clone());
         let reply = self.send(&guarded(&stored.key, stored.revision, then)).await?;
         if reply.succeeded { Ok(()) } else { Err(lost(&stored.key, &reply)) }
     }
 
     async fn put<T: Value>(&self, stored: &Stored<T>) -> Result<TxnReply, Fault> {
-        let then = Op::Put { key: stored.key.clone(), value: stored.value.bytes() };
+        let then = Op::put(stored.key.clone(), stored.value.bytes());
         self.send(&guarded(&stored.key, stored.revision, then)).await
     }
 
@@ -124,7 +124,7 @@ impl<'s, S: Store> Verbs<'s, S> {
 
 fn guarded(key: &str, mod_revision: Revision, then: Op) -> Txn {
     Txn {
-        compares: vec![Compare::Key { key: key.to_owned(), mod_revision }],
+        compares: vec![Compare::Key { key: key.into(), mod_revision }],
         then: vec![then],
         otherwise: vec![Read::values(Range::key(key))],
     }

@@ -123,8 +123,8 @@ pub(crate) fn a_compare_on_a_value_needs_exactly_its_bytes<S: Store>(fresh: impl
     let store = fresh();
     run(&store, &then([put("a", "1"), put("empty", "")]));
     let value = |key: &str, value: &str| super::Compare::Value {
-        key: key.to_owned(),
-        value: value.as_bytes().to_vec(),
+        key: key.into(),
+        value: value.as_bytes().to_vec().into(),
     };
     for (compare, expected) in [
         (value("a", "1"), true),
@@ -206,7 +206,7 @@ pub(crate) fn writing_a_key_twice_is_refused<S: Store>(fresh: impl Fn() -> Fresh
         let [first, second] = twice;
         let error =
             block_on(store.txn(&then([first, put("b", "1"), second]), DEADLINE)).unwrap_err();
-        assert!(matches!(&error, StoreError::WrittenTwice { key } if key == "a"), "{error:?}");
+        assert!(matches!(&error, StoreError::WrittenTwice { key } if **key == *"a"), "{error:?}");
         assert_eq!(numbers(&store, "a"), Some((2, 2, 1)));
         assert_eq!(revision(&store), 2);
     }

@@ -99,11 +99,11 @@ fn run(store: &impl Store, txn: &Txn) -> TxnReply {
 }
 
 fn put(key: &str, value: &str) -> Op {
-    Op::Put { key: key.to_owned(), value: value.as_bytes().to_vec() }
+    Op::put(key, value.as_bytes().to_vec())
 }
 
 fn delete(key: &str) -> Op {
-    Op::Delete { key: key.to_owned() }
+    Op::delete(key)
 }
 
 fn then(ops: impl IntoIterator<Item = Op>) -> Txn {
@@ -111,7 +111,7 @@ fn then(ops: impl IntoIterator<Item = Op>) -> Txn {
 }
 
 fn key_is(key: &str, mod_revision: u64) -> Compare {
-    Compare::Key { key: key.to_owned(), mod_revision: Revision(mod_revision) }
+    Compare::Key { key: key.into(), mod_revision: Revision(mod_revision) }
 }
 
 fn nothing_newer(range: Range, newest: u64) -> Compare {
@@ -140,7 +140,7 @@ fn everything(store: &impl Store) -> Vec<Kv> {
 }
 
 fn names(kvs: &[Kv]) -> Vec<&str> {
-    kvs.iter().map(|kv| kv.key.as_str()).collect()
+    kvs.iter().map(|kv| kv.key.as_ref()).collect()
 }
 
 /// The create revision, mod revision and version of a key.

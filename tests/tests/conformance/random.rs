@@ -24,10 +24,12 @@ enum Guess {
 impl Guess {
     fn compare(&self, model: &ModelStore) -> Compare {
         match self.clone() {
-            Self::Key(key, Some(guess)) => Compare::Key { key, mod_revision: Revision(guess) },
+            Self::Key(key, Some(guess)) => {
+                Compare::Key { key: key.into(), mod_revision: Revision(guess) }
+            }
             Self::Key(key, None) => {
                 let stored = model.with(|model| model.get(&key).map(|kv| kv.mod_revision));
-                Compare::Key { key, mod_revision: stored.unwrap_or(Revision::ABSENT) }
+                Compare::Key { key: key.into(), mod_revision: stored.unwrap_or(Revision::ABSENT) }
             }
             Self::Range(range, Some(guess)) => Compare::Range { range, newest: Revision(guess) },
             Self::Range(range, None) => {
@@ -65,8 +67,8 @@ fn op() -> impl Strategy<Value = Op> {
     let value = (any::<u8>(), prop::sample::select(vec![0, 1, 300, 5_000, 20_000]))
         .prop_map(|(byte, size)| vec![byte; size]);
     prop_oneof![
-        4 => (key(), value).prop_map(|(key, value)| Op::Put { key, value }),
-        3 => key().prop_map(|key| Op::Delete { key }),
+        4 => (key(), value).prop_map(|(key, value)| Op::put(key, value)),
+        3 => key().prop_map(Op::delete),
         2 => read().prop_map(Op::Read),
     ]
 }

@@ -93,7 +93,7 @@ pub(crate) fn projections_bring_what_they_say<S: Store>(fresh: impl Fn() -> Fres
     let whole = get(&store, "a").unwrap();
     let read = |projection| read(&store, Read { range: Range::key("a"), projection, limit: 0 });
     assert_eq!(read(Projection::Values).kvs, std::slice::from_ref(&whole));
-    assert_eq!(read(Projection::Keys).kvs, [Kv { value: vec![], ..whole }]);
+    assert_eq!(read(Projection::Keys).kvs, [Kv { value: vec![].into(), ..whole }]);
     let counted = ReadReply { kvs: vec![], count: 1, revision: Revision(2) };
     assert_eq!(read(Projection::Count), counted);
 }
@@ -103,13 +103,11 @@ pub(crate) fn keys_and_values_are_kept_byte_for_byte<S: Store>(fresh: impl Fn() 
     let keys = ["quote'\"`;--", "back\\slash", "nul\0inside", "line\nbreak", "%_*?", "\u{1f600}"];
     let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
     let values = [vec![], vec![0], vec![0xff; 3], all_bytes, b"text".to_vec(), vec![7; 1_000_000]];
-    let ops = keys
-        .iter()
-        .zip(&values)
-        .map(|(key, value)| Op::Put { key: (*key).to_owned(), value: value.clone() });
+    let ops =
+        keys.iter().zip(&values).map(|(key, value)| Op::put((*key).to_owned(), value.clone()));
     run(&store, &then(ops));
     for (key, value) in keys.iter().zip(&values) {
         let kv = get(&store, key).unwrap();
-        assert!(kv.key == *key && kv.value == *value, "{key:?}");
+        assert!(*kv.key == **key && kv.value == *value, "{key:?}");
     }
 }

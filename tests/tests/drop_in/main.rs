@@ -42,8 +42,7 @@ impl Node {
         let node = Self { store: world.store(), world, folder: tempfile::tempdir().unwrap() };
         let recording = Recording::read("one-node").unwrap();
         let puts = recording.steps[0].put.iter().filter(|put| put.key.ends_with("/nodes/n1"));
-        let puts =
-            puts.map(|put| Op::Put { key: put.key.clone(), value: put.value.clone().into_bytes() });
+        let puts = puts.map(|put| Op::put(put.key.clone(), put.value.clone()));
         let txn = Txn { then: puts.collect(), ..Txn::default() };
         block_on(node.store.txn(&txn, Duration::from_secs(10))).unwrap();
         node

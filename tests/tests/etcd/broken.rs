@@ -131,7 +131,7 @@ pub(crate) fn file(path: &Path) -> Pem {
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Txn {
-    let op = Op::Put { key: key.to_owned(), value: value.as_bytes().to_vec() };
+    let op = Op::put(key, value.as_bytes().to_vec());
     Txn { then: vec![op], ..Txn::default() }
 }
 

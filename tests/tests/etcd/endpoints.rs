@@ -107,7 +107,7 @@ fn a_store_goes_on_where_the_member_in_use_is_lost() {
         let started = Instant::now();
         // The leader may have been lost, too.
         let reply = block_on(store.txn(&get("a"), DEADLINE)).unwrap();
-        assert_eq!(reply.reads[0].kvs[0].value, b"1");
+        assert_eq!(reply.reads[0].kvs[0].value, "1");
         let took = started.elapsed();
         assert!(took < AFTER_SILENCE, "{took:?}");
         cluster.restart(lost);

@@ -30,8 +30,8 @@ fn fill(etcd: &Etcd, writer: usize) -> (String, StoreError) {
 
 /// Puts a key that must not exist.
 fn create(key: &str) -> Txn {
-    let compare = Compare::Key { key: key.to_owned(), mod_revision: Revision::ABSENT };
-    let put = Op::Put { key: key.to_owned(), value: vec![b'x'; VALUE] };
+    let compare = Compare::Key { key: key.into(), mod_revision: Revision::ABSENT };
+    let put = Op::put(key, vec![b'x'; VALUE]);
     let read = Read::values(Range::key(key));
     Txn { compares: vec![compare], then: vec![put], otherwise: vec![read] }
 }

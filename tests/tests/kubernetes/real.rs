@@ -345,7 +345,7 @@ fn below_calicos_main_plugin_a_pool_selects_namespaces_by_their_labels() {
     // There a node must be known.
     let recording = Recording::read("one-node").unwrap();
     for put in recording.steps[0].put.iter().filter(|put| put.key.ends_with("/nodes/n1")) {
-        let put = Put { key: put.key.clone(), value: put.value.clone().into_bytes() };
+        let put = Put { key: put.key.clone(), value: put.value.clone().into() };
         node.world.drive(&put).unwrap();
     }
     let conf = json!({

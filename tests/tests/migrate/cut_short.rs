@@ -69,13 +69,13 @@ fn whoever_writes_into_the_target_is_noticed() {
     await_some(&etcd_store);
     let (_, last) = (0..KEYS).map(|at| (at, at % 3)).rfind(|(_, root)| *root == 2).unwrap();
     let key = format!("{}k{:06}", key::ROOTS[last], KEYS - 3);
-    assert!(contents(&open(&world.path())).iter().any(|(stored, _)| *stored == key), "{key}");
+    assert!(contents(&open(&world.path())).iter().any(|(stored, _)| **stored == *key), "{key}");
     put(&etcd_store, &key, b"somebody else's");
     let run = end(child);
     assert!(run.code == 5 && run.stderr.contains("[RF-E0705]"), "{run:?}");
     assert!(run.stderr.contains(&format!("somebody else has put {key} into")), "{run:?}");
-    let stored = contents(&etcd_store).into_iter().find(|(stored, _)| *stored == key);
-    assert_eq!(stored.unwrap().1, b"somebody else's");
+    let stored = contents(&etcd_store).into_iter().find(|(stored, _)| **stored == *key);
+    assert_eq!(stored.unwrap().1, "somebody else's");
 }
 
 #[test]

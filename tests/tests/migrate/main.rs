@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use ipam_core::kv::{Kv, Op, Range, Read, Revision, Txn};
+use ipam_core::kv::{self, Key, Kv, Op, Range, Read, Revision, Txn};
 use ipam_core::model::key;
 use ipam_etcd::embedded::{Create, EmbeddedStore};
 use ipam_etcd::etcd::EtcdStore;
@@ -116,7 +116,7 @@ fn everything(store: &impl Store) -> Vec<Kv> {
 }
 
 /// Returns what a store holds below the roots, without revisions.
-fn contents(store: &impl Store) -> Vec<(String, Vec<u8>)> {
+fn contents(store: &impl Store) -> Vec<(Key, kv::Value)> {
     let is_below = |kv: &Kv| key::ROOTS.iter().any(|root| kv.key.starts_with(root));
     everything(store).into_iter().filter(is_below).map(|kv| (kv.key, kv.value)).collect()
 }
@@ -126,13 +126,13 @@ fn revision(store: &impl Store) -> Revision {
 }
 
 fn put(store: &impl Store, key: &str, value: &[u8]) {
-    let put = Op::Put { key: key.to_owned(), value: value.to_owned() };
+    let put = Op::put(key, value.to_owned());
     block_on(store.txn(&Txn { then: vec![put], ..Txn::default() }, DEADLINE)).unwrap();
 }
 
 /// Stores many keys.
 fn fill(store: &impl Store, keys: impl IntoIterator<Item = (String, Vec<u8>)>) {
-    let puts: Vec<Op> = keys.into_iter().map(|(key, value)| Op::Put { key, value }).collect();
+    let puts: Vec<Op> = keys.into_iter().map(|(key, value)| Op::put(key, value)).collect();
     for then in puts.chunks(Txn::OPS_MAX) {
         let txn = Txn { then: then.to_vec(), ..Txn::default() };
         block_on(store.txn(&txn, DEADLINE)).unwrap();

@@ -70,7 +70,7 @@ impl Cluster {
 
     /// Stores bytes under a key, whatever they mean.
     pub(crate) fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.world.drive(&Put { key: key.to_owned(), value: value.into() }).unwrap();
+        self.world.drive(&Put { key: key.into(), value: value.into().into() }).unwrap();
     }
 
     /// Changes the configuration that allocators obey.

@@ -95,11 +95,11 @@ fn an_empty_block_of_nobody_goes_with_the_claim_on_it() {
     let key = |what: &str| format!("/calico/ipam/v2/{what}/{}", cidr(&block).key_text());
     let (row, block_key) = (key("host/a/ipv4/block"), key("assignment/ipv4/block"));
     world.store.with(|model| {
-        let value = String::from_utf8(model.get(&block_key).unwrap().value.clone()).unwrap();
+        let value = String::from_utf8(model.get(&block_key).unwrap().value.to_vec()).unwrap();
         let start = value.find(r#""affinity":"#).unwrap();
         let end = value.find(r#""allocations""#).unwrap();
-        model.put(&block_key, format!("{}\"affinity\":null,{}", &value[..start], &value[end..]));
-        model.put(&row, "");
+        model.put(&*block_key, format!("{}\"affinity\":null,{}", &value[..start], &value[end..]));
+        model.put(&*row, "");
     });
     let given_up = world.release_claims(Claims::OfHosts(cidr("10.0.0.0/24")), false);
     assert_eq!(given_up.released.len(), 1);

@@ -98,7 +98,7 @@ fn cooling_addresses_are_no_leaks() {
     assert_eq!((leaked(&pass), scene.memory.suspects.len()), (vec![], 0));
     // Whoever left its owner in the record has released it all the same.
     scene.world.store.with(|model| {
-        let text = String::from_utf8(model.get(BLOCK).unwrap().value.clone()).unwrap();
+        let text = String::from_utf8(model.get(BLOCK).unwrap().value.to_vec()).unwrap();
         let owner = r#""handle_id":"x","secondary":{"namespace":"fin","node":"a","pod":"x"},"#;
         let named = text.replace(r#""releasedAt""#, &format!("{owner}\"releasedAt\""));
         assert_ne!(named, text);

@@ -67,7 +67,7 @@ fn delete(world: &World, key: &str) {
 
 fn get(world: &World, key: &str) -> Option<String> {
     let value = world.store.with(|model| model.get(key).map(|kv| kv.value.clone()));
-    value.map(|value| String::from_utf8(value).expect("text"))
+    value.map(|value| String::from_utf8(value.to_vec()).expect("text"))
 }
 
 #[test]

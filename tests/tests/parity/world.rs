@@ -80,7 +80,7 @@ impl World {
             "metadata": { "name": name, "labels": labels }, "spec": spec,
         });
         let key = format!("/calico/resources/v3/projectcalico.org/{plural}/{name}");
-        self.store.with(|model| model.put(&key, value.to_string()));
+        self.store.with(|model| model.put(&*key, value.to_string()));
     }
 
     pub(crate) fn delete_pool_key(&self, name: &str) {

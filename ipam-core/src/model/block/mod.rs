@@ -101,7 +101,7 @@ impl Block {
         let block = Self::read(value)
             .map_err(|source| DecodeError::Json { key: key.to_owned(), source })?;
         let fault = |source| DecodeError::Block { key: key.to_owned(), source };
-        if key::block(&block.cidr) != key {
+        if *key::block(&block.cidr) != *key {
             return Err(fault(BlockFault::OtherCidr { cidr: block.cidr, key: key.to_owned() }));
         }
         block.check().map_err(fault)?;

@@ -298,9 +298,9 @@ impl Assign {
             let cidr = take.block.cidr;
             if take.confirms {
                 let value = Affinity::in_state(AffinityState::Confirmed).encode();
-                ops.push(Op::Put { key: key::affinity(owner, &cidr), value });
+                ops.push(Op::put(key::affinity(owner, &cidr), value));
             }
-            ops.push(Op::Put { key: key::block(&cidr), value: take.block.encode() });
+            ops.push(Op::put(key::block(&cidr), take.block.encode()));
         }
         if let (Some(id), false) = (&self.handle, takes.is_empty()) {
             ops.push(counted(lookup, id, takes)?);
@@ -330,7 +330,7 @@ fn counted(lookup: &mut Lookup<'_>, id: &HandleId, takes: &[Take]) -> Planned<Op
         None => Handle::new(),
     };
     if handle.is_null() {
-        return Err(DecodeError::NullHandle { key: handle_key }.into());
+        return Err(DecodeError::NullHandle { key: handle_key.to_string() }.into());
     }
     for take in takes {
         let count = u64::try_from(take.ordinals.len()).unwrap_or(u64::MAX);

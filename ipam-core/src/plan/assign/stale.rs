@@ -97,5 +97,5 @@ fn give_up(
         return Ok(downgrade(lookup, row_key)?.into_iter().collect());
     }
     lookup.get(&row_key)?;
-    Ok([block_key, row_key].map(|key| Op::Delete { key }).to_vec())
+    Ok([block_key, row_key].map(Op::delete).to_vec())
 }

@@ -281,7 +281,7 @@ impl Seek<'_> {
     fn new_block(&self, lookup: &mut Lookup<'_>, cidr: Cidr) -> Planned<Block> {
         lookup.get(&key::affinity(self.owner, &cidr))?;
         let block = Block::new(cidr, self.owner, self.now, 0).map_err(|source| {
-            Refusal::Corrupt(DecodeError::Block { key: key::block(&cidr), source })
+            Refusal::Corrupt(DecodeError::Block { key: key::block(&cidr).to_string(), source })
         })?;
         Ok(match self.rules.host_reserved.get(&cidr.family()) {
             Some(reserved) => block.with_host_reserved(reserved),

@@ -111,7 +111,7 @@ impl Narrow<'_, '_, '_> {
         let is_free = |cidr: &Cidr| {
             !self.seek.facts.reserved.covers(cidr)
                 && !self.tried.contains(cidr)
-                && taken.binary_search(&key::block(cidr).as_str()).is_err()
+                && taken.binary_search(&&key::block(cidr)).is_err()
         };
         let blocks = run.clone().filter_map(|rank| self.order.block(rank));
         let mut free: Vec<Cidr> = blocks.filter(is_free).collect();
@@ -125,7 +125,7 @@ impl Narrow<'_, '_, '_> {
         let first = self.order.block(run.start)?;
         let last = self.order.block(run.end.checked_sub(1)?)?;
         // The lowest text above the last key.
-        Some(Range::between(key::block(&first), key::block(&last) + "\0"))
+        Some(Range::between(key::block(&first), [&*key::block(&last), "\0"].concat()))
     }
 
     /// Counts the blocks of a run that are not wholly reserved.

@@ -202,7 +202,7 @@ impl Seek<'_> {
             }
             lookup.get(block_key)?;
             let keys = [block_key.clone(), row_key];
-            return Err(Halt::Prepare(keys.map(|key| Op::Delete { key }).to_vec()));
+            return Err(Halt::Prepare(keys.map(Op::delete).to_vec()));
         }
         Ok(())
     }

@@ -37,12 +37,16 @@ pub(super) fn faults(recorded: &LibraryStep, before: &BTreeMap<Key, String>) -> 
     let mut touched = BTreeSet::new();
     for key in &recorded.step.deleted {
         if !before.contains_key(key) || !touched.insert(key) {
-            tell(Aspect::Deleted, key.clone(), "what is deleted was there, and is deleted once");
+            tell(
+                Aspect::Deleted,
+                key.to_string(),
+                "what is deleted was there, and is deleted once",
+            );
         }
     }
     for put in &recorded.step.put {
         if !touched.insert(&put.key) {
-            tell(Aspect::Put, put.key.clone(), "a key has one value after a step");
+            tell(Aspect::Put, put.key.to_string(), "a key has one value after a step");
         }
         if put.key.starts_with(key::HANDLES)
             && Handle::decode(&put.key, put.value.as_bytes())

@@ -356,7 +356,7 @@ pub(super) fn written_again(ips: &[IpAddr], here: &Keys) -> Vec<Op> {
             let Ok(mut block) = Block::decode(key, &kv.value) else { continue };
             if block.cidr.contains(*ip) {
                 block.sequence_number += 1;
-                ops.insert(key.clone(), Op::Put { key: key.clone(), value: block.encode() });
+                ops.insert(key.clone(), Op::put(key.clone(), block.encode()));
             }
         }
     }

@@ -158,9 +158,9 @@ impl States {
             if let Some(value) = expected.get(key) {
                 self.theirs.value(key, value.as_bytes());
                 self.ours.adopt(&self.theirs, key);
-                ops.push(Op::Put { key: key.clone(), value: value.clone().into_bytes() });
+                ops.push(Op::put(key.clone(), value.clone()));
             } else if here.contains_key(key) {
-                ops.push(Op::Delete { key: key.clone() });
+                ops.push(Op::delete(key.clone()));
             }
         }
         ops
