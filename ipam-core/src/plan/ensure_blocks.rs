@@ -11,6 +11,7 @@ use crate::pool::{ChoiceRequest, Levels};
 
 use super::assign::{node_labels, stale_claims};
 use super::facts::Facts;
+use super::row::Row;
 use super::rules::Rules;
 use super::seek::{How, Seek, Take};
 use super::{Outcome, Planned, Request};
@@ -37,11 +38,19 @@ impl Request for EnsureBlocks {
         let labels = node_labels(lookup, &self.host, &self.rules)?;
         let families: Vec<Family> = self.levels.keys().copied().collect();
         let record = Record::from(Attributes::default());
-        let seek = Seek { facts: &facts, rules: &self.rules, owner: &owner, record: &record, now };
+        let rows = Row::all_of(lookup, &owner, families.iter().copied())?;
+        let seek = Seek {
+            facts: &facts,
+            rules: &self.rules,
+            owner: &owner,
+            rows: &rows,
+            record: &record,
+            now,
+        };
         let (mut reply, mut ops) = (BTreeMap::new(), Vec::new());
         for (family, levels) in &self.levels {
             let choice = facts.choose(&self.choice(*family, levels, &labels))?;
-            let reads = seek.first_reads(lookup, &choice)?;
+            let reads = seek.first_reads(lookup, &choice);
             lookup.require(reads)?;
             let take = match seek.block(lookup, &choice)? {
                 Ok(take) => take,
@@ -52,7 +61,7 @@ impl Request for EnsureBlocks {
             reply.insert(*family, take.block.cidr);
             ops.extend(writes(&owner, take));
         }
-        ops.extend(stale_claims(lookup, &facts, &owner, &labels, &families, now)?);
+        ops.extend(stale_claims(lookup, &facts, &owner, &labels, &rows, now)?);
         if ops.is_empty() { Ok(Outcome::Done(reply)) } else { Ok(Outcome::Write { ops, reply }) }
     }
 }
@@ -61,7 +70,7 @@ impl EnsureBlocks {
     fn reads(&self, owner: &Owner) -> Vec<Read> {
         let mut reads = Facts::reads().to_vec();
         reads.push(Read::values(Range::key(key::resource(ResourceKind::Node, &self.host))));
-        reads.extend(self.levels.keys().map(|family| Seek::reads(owner, *family)));
+        reads.extend(self.levels.keys().map(|family| Row::reads(owner, *family)));
         reads
     }
 

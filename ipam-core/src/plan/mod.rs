@@ -21,6 +21,7 @@ pub(crate) mod release;
 mod release_address;
 mod release_claims;
 mod resources;
+mod row;
 mod rules;
 mod seek;
 mod snapshot;

@@ -26,10 +26,12 @@ use crate::refusal::Refusal;
 
 use super::facts::{Facts, read_binding, read_node_labels};
 use super::release::write_handle;
+use super::row::Row;
 use super::rules::{NodeRule, PoolOrder, Replay, Rules, Shortfall};
 use super::seek::{Seek, Shortage, Take};
 use super::{Outcome, Planned, Request};
 use given::{any_pool, given_address, refuse_foreign_gateway};
+use stale::foreign_claims;
 
 /// The owner of blocks for load balancers, which belong to no node.
 const LOAD_BALANCER: &str = "load-balancer";
@@ -114,11 +116,13 @@ impl Request for Assign {
         }
         let any = self.families.iter().filter(|f| matches!(f.want, Want::Any(_))).map(|f| f.family);
         let any: Vec<Family> = any.collect();
-        let stale = stale_claims(lookup, &facts, &owner, &labels, &any, now)?;
-        let found = self.find(lookup, &facts, &owner, &choices, now)?;
+        let rows = Row::all_of(lookup, &owner, self.families.iter().map(|f| f.family))?;
+        let of_any = rows.iter().filter(|row| any.contains(&row.cidr.family()));
+        let stale = stale_claims(lookup, &facts, &owner, &labels, of_any, now)?;
+        let found = self.find(lookup, &facts, &owner, &rows, &choices, now)?;
         let mut ops = self.ops(lookup, &owner, &found.takes)?;
         ops.extend(stale);
-        ops.extend(self.foreign_claims(lookup, &owner)?);
+        ops.extend(foreign_claims(lookup, &owner, &rows)?);
         let replayed = found.takes.is_empty() && !found.addresses.is_empty();
         let Found { addresses, short, .. } = found;
         let reply = Assigned { addresses, decisions, short, replayed };
@@ -156,7 +160,7 @@ impl Assign {
         if let Some(tenant) = &self.tenant {
             reads.push(Read::values(Range::key(key::binding(tenant.name()))));
         }
-        reads.extend(self.families.iter().map(|request| Seek::reads(owner, request.family)));
+        reads.extend(self.families.iter().map(|request| Row::reads(owner, request.family)));
         reads
     }
 
@@ -194,15 +198,16 @@ impl Assign {
         lookup: &mut Lookup<'_>,
         facts: &Facts,
         owner: &Owner,
+        rows: &[Row<'_>],
         choices: &[Choice],
         now: Timestamp,
     ) -> Planned<Found> {
         let records: Vec<Record> = choices.iter().map(|choice| self.record(choice.level)).collect();
-        let seek = |record| Seek { facts, rules: &self.rules, owner, record, now };
+        let seek = |record| Seek { facts, rules: &self.rules, owner, rows, record, now };
         let mut reads = Vec::new();
         for (choice, record) in choices.iter().zip(&records) {
             refuse_foreign_gateway(&self.rules.addresses, choice)?;
-            reads.extend(seek(record).first_reads(lookup, choice)?);
+            reads.extend(seek(record).first_reads(lookup, choice));
         }
         lookup.require(reads)?;
         let mut found = Found::default();

@@ -1,11 +1,12 @@
 //! A block for the host, without an address of it.
 
-use crate::ip::{Cidr, Family};
-use crate::kv::{Lookup, Range, Read};
-use crate::model::{Block, key};
+use crate::ip::Cidr;
+use crate::kv::Lookup;
+use crate::model::Block;
 use crate::pool::{Choice, Pool};
 
 use super::super::Planned;
+use super::super::row::Row;
 use super::own::is_confirmed;
 use super::survey::Find;
 use super::{How, Seek, Shortage, Take};
@@ -19,14 +20,13 @@ impl Seek<'_> {
         lookup: &mut Lookup<'_>,
         choice: &Choice,
     ) -> Planned<Result<Take, Shortage>> {
-        let family = choice.pools.first().map_or(Family::V4, Pool::family);
-        let rows = self.rows(lookup, family, &choice.pools)?;
-        lookup.require(rows.iter().map(|cidr| Read::values(Range::key(key::block(cidr)))))?;
-        for cidr in rows.iter().filter(|cidr| !self.facts.reserved.covers(cidr)) {
-            let Some(pool) = choice.pools.iter().find(|pool| pool.cidr.covers(cidr)) else {
+        let rows = self.rows_in(&choice.pools);
+        lookup.require(rows.iter().map(|row| row.block_read()))?;
+        for row in rows.iter().filter(|row| !self.facts.reserved.covers(&row.cidr)) {
+            let Some(pool) = choice.pools.iter().find(|pool| pool.cidr.covers(&row.cidr)) else {
                 continue;
             };
-            if let Some(take) = self.claimed_block(lookup, pool, cidr)? {
+            if let Some(take) = self.claimed_block(lookup, pool, row)? {
                 return Ok(Ok(take));
             }
         }
@@ -50,18 +50,17 @@ impl Seek<'_> {
         &self,
         lookup: &mut Lookup<'_>,
         pool: &Pool,
-        cidr: &Cidr,
+        row: &Row<'_>,
     ) -> Planned<Option<Take>> {
-        let (block_key, row_key) = (key::block(cidr), key::affinity(self.owner, cidr));
-        let (block, how) = match lookup.peek(&block_key)? {
-            None => (self.new_block(lookup, *cidr)?, How::Claimed),
-            Some(kv) => (Block::decode(&block_key, &kv.value)?, How::Affine),
+        let (block, how) = match lookup.peek(&row.block_key)? {
+            None => (self.new_block(lookup, row.cidr)?, How::Claimed),
+            Some(kv) => (Block::decode(&row.block_key, &kv.value)?, How::Affine),
         };
         if !block.is_affine_to(self.owner) {
             return Ok(None);
         }
-        lookup.get(&block_key)?;
-        let confirms = how == How::Claimed || !is_confirmed(lookup, &row_key)?;
+        lookup.get(&row.block_key)?;
+        let confirms = how == How::Claimed || !is_confirmed(lookup, row.key)?;
         Ok(Some(Take { block, ordinals: Vec::new(), confirms, how, pool: pool.clone() }))
     }
 

@@ -20,6 +20,7 @@ use crate::pool::{Choice, Level, Pool};
 use crate::refusal::Refusal;
 
 use super::facts::Facts;
+use super::row::Row;
 use super::rules::{PoolOrder, Rules};
 use super::{Holder, Planned};
 use candidates::{candidate, expect_absent};
@@ -59,39 +60,35 @@ pub(super) struct Seek<'a> {
     pub(super) facts: &'a Facts,
     pub(super) rules: &'a Rules,
     pub(super) owner: &'a Owner,
+    /// The owner's claims, also those outside the pools.
+    pub(super) rows: &'a [Row<'a>],
     pub(super) record: &'a Record,
     pub(super) now: Timestamp,
 }
 
 impl Seek<'_> {
-    /// Returns the first reads of a search in a family, so that several families can be asked for at once.
-    pub(super) fn reads(owner: &Owner, family: Family) -> Read {
-        Read::values(Range::prefix(key::affinities(owner, family)))
-    }
-
     /// Returns what a search will look at first, so that several families can be asked for at once: the blocks that
     /// the host has a claim on, the first candidates for a new one, and the blocks of gateways.
-    pub(super) fn first_reads(&self, lookup: &Lookup<'_>, choice: &Choice) -> Planned<Vec<Read>> {
-        let family = choice.pools.first().map_or(Family::V4, Pool::family);
-        let rows = self.rows(lookup, family, &choice.pools)?;
+    pub(super) fn first_reads(&self, lookup: &Lookup<'_>, choice: &Choice) -> Vec<Read> {
+        let rows = self.rows_in(&choice.pools);
         let values = |cidr: &Cidr| Read::values(Range::key(key::block(cidr)));
-        let mut reads: Vec<Read> = rows.iter().map(values).collect();
+        let mut reads: Vec<Read> = rows.iter().map(|row| row.block_read()).collect();
         for pool in &choice.pools {
             let gateway = self.rules.addresses.gateway(&pool.cidr);
             let block = gateway.and_then(|ip| Cidr::around(ip, pool.block_prefix).ok());
             reads.extend(block.as_ref().map(values));
         }
         // Candidates are asked for together with the blocks; once those are known, only when they are full.
-        let is_known = |cidr: &Cidr| lookup.is_known(&key::block(cidr));
+        let is_known = |row: &&Row<'_>| lookup.is_known(&row.block_key);
         let is_first_look = rows.is_empty() || !rows.iter().all(is_known);
         if let (true, Some(pool)) = (is_first_look, choice.pools.first()) {
             let mut first = self.candidates(pool).ahead(&self.facts.reserved);
-            first.retain(|cidr| !rows.contains(cidr));
+            first.retain(|cidr| rows.iter().all(|row| row.cidr != *cidr));
             expect_absent(lookup, &first);
             reads.extend(first.into_iter().map(candidate));
         }
         reads.dedup();
-        Ok(reads)
+        reads
     }
 
     /// Finds at most `count` addresses in the chosen pools, in as few blocks as it takes; where there are fewer, says why.
@@ -198,8 +195,7 @@ impl Seek<'_> {
         group: &[Pool],
         count: usize,
     ) -> Planned<(Vec<Take>, Option<Shortage>)> {
-        let family = group.first().map_or(Family::V4, Pool::family);
-        let rows = self.rows(lookup, family, &choice.pools)?;
+        let rows = self.rows_in(&choice.pools);
         let mut takes = self.in_rows(lookup, group, &rows, count)?;
         if taken(&takes) >= count {
             return Ok((takes, None));
