@@ -4,7 +4,7 @@
 use ipam_core::ip::Cidr;
 use ipam_core::model::{
     Affinity, Binding, Block, ClusterInformation, Config, Handle, IpPool, IpReservation, Node,
-    PoolMark, Record, Timestamp, key,
+    PoolMark, PoolOutline, Record, Timestamp, key,
 };
 use ipam_core::pool::{Pool, PoolList};
 use ipam_core::selector::Selector;
@@ -123,7 +123,12 @@ pub fn handle(data: &[u8]) {
 ///
 /// If one cannot be read again.
 pub fn resource(data: &[u8]) {
-    if let Ok(pool) = IpPool::decode("k", data) {
+    let pool = IpPool::decode("k", data);
+    if let Some(written) = PoolOutline::as_written(data) {
+        let read = pool.as_ref().map(PoolOutline::of);
+        assert_eq!(written, read.expect("both readers take it"), "they read the same");
+    }
+    if let Ok(pool) = pool {
         IpPool::decode("k", &pool.encode()).expect("what was written can be read");
         let _ = Pool::read(&pool, false);
         let _ = ipam_core::pool::validate(pool);

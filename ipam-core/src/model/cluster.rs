@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::json::Unknown;
+use super::resource::head_as_written;
 use super::{DecodeError, Resource, ResourceKind, Timestamp, Uid};
 
 /// Facts about the cluster, among them whether the datastore may be used.
@@ -70,15 +71,7 @@ impl ClusterInformation {
 /// Reads whether the datastore is ready from what Calico writes, letter by letter; `None` does not mean that it is wrong.
 fn ready_as_written(text: &str) -> Option<bool> {
     let mut cursor = Cursor::new(text);
-    cursor.eat(
-        r#"{"kind":"ClusterInformation","apiVersion":"projectcalico.org/v3","metadata":{"name":"#,
-    )?;
-    cursor.text()?;
-    cursor.eat(r#","uid":"#)?;
-    cursor.text()?;
-    cursor.eat(r#","creationTimestamp":"#)?;
-    cursor.text()?.parse::<Timestamp>().ok()?;
-    cursor.eat("},\"spec\":{")?;
+    head_as_written(&mut cursor, ResourceKind::ClusterInformation)?;
     for member in [r#""clusterGUID":"#, r#""clusterType":"#, r#""calicoVersion":"#] {
         if cursor.eat(member).is_some() {
             cursor.text()?;

@@ -144,6 +144,13 @@ pub fn parse(key: &str) -> Option<Named> {
     Some(Named::Resource(ResourceKind::from_plural(plural)?, one_segment(name)?))
 }
 
+/// Returns the name of a resource of a kind from its key; `None` for any other key.
+#[must_use]
+pub fn name_of(kind: ResourceKind, key: &str) -> Option<&str> {
+    let name = key.strip_prefix(RESOURCE_ROOT)?.strip_prefix(kind.plural())?.strip_prefix('/')?;
+    is_one_segment(name).then_some(name)
+}
+
 fn root_of(owner: &Owner) -> &'static str {
     match owner {
         Owner::Host(_) => HOSTS,
@@ -152,7 +159,11 @@ fn root_of(owner: &Owner) -> &'static str {
 }
 
 fn one_segment(text: &str) -> Option<String> {
-    (!text.is_empty() && !text.contains('/')).then(|| text.to_owned())
+    is_one_segment(text).then(|| text.to_owned())
+}
+
+fn is_one_segment(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/')
 }
 
 fn parse_cidr(rest: &str) -> Option<Cidr> {
@@ -215,6 +226,8 @@ mod tests {
         ] {
             assert_eq!(&*key, text);
             assert_eq!(parse(&key), Some(named), "{key}");
+            let name = (text == "/calico/resources/v3/projectcalico.org/ippools/p").then_some("p");
+            assert_eq!(name_of(ResourceKind::IpPool, &key), name, "{key}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::ip::Family;
 use crate::kv::{Lookup, Op, Range, Read};
-use crate::model::{Binding, IpPool, ResourceKind, Timestamp, key};
+use crate::model::{Binding, ResourceKind, Timestamp, key};
 use crate::pool::{Pool, is_binding_name};
 use crate::refusal::Refusal;
 
@@ -43,7 +43,7 @@ impl Request for Bind {
         let stored: Vec<Pool> = lookup
             .peek_scan(&pools)?
             .into_iter()
-            .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
+            .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
             .collect();
         for family in Family::ALL {
             for name in self.binding.pools(family).into_iter().flatten() {

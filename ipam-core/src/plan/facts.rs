@@ -158,14 +158,12 @@ fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
     let mut pools = Vec::new();
     let mut damaged = Vec::new();
     for kv in lookup.scan(&POOLS)? {
-        match IpPool::decode(&kv.key, &kv.value) {
-            Ok(mut stored) => {
-                // The key is what others find it by.
-                if let Some(key::Named::Resource(_, name)) = key::parse(&kv.key) {
-                    stored.metadata.name = name;
-                }
-                pools.extend(Pool::read(&stored, exclusive.contains(&stored.metadata.name)));
+        match Pool::decode(&kv.key, &kv.value) {
+            Ok(Some(mut pool)) => {
+                pool.exclusive = exclusive.contains(&pool.name);
+                pools.push(pool);
             }
+            Ok(None) => {}
             Err(_) => damaged.push(kv.clone()),
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::block::{OwnerChange, OwnerChanges, Role};
 use crate::ip::Ordinal;
 use crate::kv::{Kv, Lookup, Op, Range, Read};
-use crate::model::{Attributes, Block, HandleId, IpPool, Record, ResourceKind, Timestamp, key};
+use crate::model::{Attributes, Block, HandleId, Record, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 use crate::refusal::{Refusal, Unassigned};
 
@@ -118,6 +118,6 @@ fn assignment(block: &Block, ordinal: Ordinal) -> Result<&Attributes, Refusal> {
 
 fn lies_in_a_pool(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<bool> {
     let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
-    let pool = |kv: &&Kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false);
+    let pool = |kv: &&Kv| Pool::decode(&kv.key, &kv.value).ok()?;
     Ok(pools.iter().filter_map(pool).any(|pool| pool.disabled.is_none() && pool.cidr.contains(ip)))
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::block::Target;
 use crate::ip::{Cidr, Family, Ordinal};
 use crate::kv::{Lookup, Op, Range, Read};
-use crate::model::{Block, DecodeError, Handle, HandleId, IpPool, ResourceKind, Timestamp, key};
+use crate::model::{Block, DecodeError, Handle, HandleId, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 
@@ -138,7 +138,7 @@ fn block_of_pool(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<(Cidr, bool)
     let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
     let pool = pools
         .iter()
-        .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
+        .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
         .find(|pool| pool.cidr.contains(ip));
     match pool.and_then(|pool| Cidr::around(ip, pool.block_prefix).ok()) {
         Some(cidr) => Ok(Some((cidr, lookup.exists(&key::block(&cidr))?))),

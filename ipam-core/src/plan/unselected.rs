@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::block;
 use crate::ip::Cidr;
 use crate::kv::{Key, Lookup, Op, Range, Read};
-use crate::model::{Block, IpPool, Node, Owner, ResourceKind, key};
+use crate::model::{Block, Node, Owner, ResourceKind, key};
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 
@@ -46,7 +46,7 @@ pub(super) fn give_up(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Option<
     let Some(kv) = lookup.peek(&node_key)? else { return Ok(None) };
     let Ok(node) = Node::decode(&node_key, &kv.value) else { return Ok(None) };
     let stored = lookup.peek_scan(&pools())?;
-    let pool = |kv: &&crate::kv::Kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false);
+    let pool = |kv: &&crate::kv::Kv| Pool::decode(&kv.key, &kv.value).ok()?;
     let pools: Vec<Pool> = stored.iter().filter_map(pool).collect();
     let labels = node.metadata.labels.unwrap_or_default();
     if !is_unselected(&pools, &block.cidr, &labels).unwrap_or(false) {

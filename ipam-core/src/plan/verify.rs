@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::kv::{Lookup, Range, Read};
-use crate::model::{Block, HandleId, IpPool, ResourceKind, Timestamp, key};
+use crate::model::{Block, HandleId, ResourceKind, Timestamp, key};
 use crate::pool::Pool;
 
 use super::held::held_by;
@@ -58,7 +58,7 @@ impl Request for Verify {
         let pools: Vec<Pool> = lookup
             .peek_scan(&pools)?
             .into_iter()
-            .filter_map(|kv| Pool::read(&IpPool::decode(&kv.key, &kv.value).ok()?, false))
+            .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
             .collect();
         for ip in &self.addresses {
             if pools.iter().any(|pool| pool.cidr.contains(*ip))

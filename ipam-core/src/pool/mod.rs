@@ -18,7 +18,7 @@ pub use validate::{
 };
 
 use crate::ip::{Cidr, Family};
-use crate::model::IpPool;
+use crate::model::{DecodeError, IpPool, PoolOutline, ResourceKind, key};
 use crate::selector::{Selector, SelectorError};
 
 /// What an address of a pool may be used for.
@@ -33,6 +33,9 @@ pub enum Use {
 }
 
 impl Use {
+    /// Every use.
+    pub const ALL: [Self; 3] = [Self::Workload, Self::Tunnel, Self::LoadBalancer];
+
     /// Returns the use as a pool spells it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -59,40 +62,60 @@ pub struct Pool {
     pub manual: bool,
     /// Whether only namespaces whose binding names it may draw from it.
     pub exclusive: bool,
-    allowed_uses: Vec<String>,
+    /// Whether each of [`Use::ALL`] is allowed.
+    allowed: [bool; 3],
     node_selector: Result<Selector, SelectorError>,
     namespace_selector: Result<Selector, SelectorError>,
 }
 
 impl Pool {
-    /// Reads a stored pool; `None` where its network is none, which Calico passes over too.
+    /// Reads the value of a key; `None` where the network of the pool is none, which Calico passes over too.
     ///
-    /// A block size outside what the family allows is taken as the nearest one that is allowed.
+    /// It is called what its key says, as others find it by that. Whether it is exclusive is stored elsewhere.
     ///
-    /// Source: calico `libcalico-go/lib/clientv3/ippool.go::convertIpPoolFromStorage`.
+    /// # Errors
+    ///
+    /// [`DecodeError::Json`] with the key.
+    pub fn decode(key: &str, value: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let named = |outline: PoolOutline<'_>| {
+            let name = key::name_of(ResourceKind::IpPool, key).unwrap_or(outline.name);
+            Self::of(&PoolOutline { name, ..outline }, false)
+        };
+        match PoolOutline::as_written(value) {
+            Some(outline) => Ok(named(outline)),
+            None => Ok(named(PoolOutline::of(&IpPool::decode(key, value)?))),
+        }
+    }
+
+    /// Reads a stored pool; `None` where its network is none.
     #[must_use]
     pub fn read(stored: &IpPool, exclusive: bool) -> Option<Self> {
-        let spec = &stored.spec;
-        let cidr = Cidr::parse(&spec.cidr).ok()?;
-        let conditions = stored.status.iter().flat_map(|status| &status.conditions);
-        let not_allocatable =
-            conditions.into_iter().any(|c| c.kind == "Allocatable" && c.status == "False");
-        let disabled = match () {
-            () if stored.metadata.deletion_timestamp.is_some() => Some("being deleted"),
-            () if spec.disabled => Some("disabled"),
-            () if not_allocatable => Some("marked as not allocatable"),
-            () => None,
+        Self::of(&PoolOutline::of(stored), exclusive)
+    }
+
+    /// Fills in defaults and parses text. A block size outside what the family allows is taken as the nearest one that is
+    /// allowed.
+    ///
+    /// Source: calico `libcalico-go/lib/clientv3/ippool.go::convertIpPoolFromStorage`.
+    fn of(stored: &PoolOutline<'_>, exclusive: bool) -> Option<Self> {
+        let cidr = Cidr::parse(stored.cidr).ok()?;
+        let says_nothing = stored.allowed_uses.is_empty();
+        let allows = |used: Use| match used {
+            Use::Workload | Use::Tunnel if says_nothing => true,
+            Use::Workload | Use::Tunnel | Use::LoadBalancer => {
+                stored.allowed_uses.contains(&used.name())
+            }
         };
         Some(Self {
-            name: stored.metadata.name.clone(),
+            name: stored.name.to_owned(),
             cidr,
-            block_prefix: block_prefix(cidr.family(), spec.block_size),
-            disabled,
-            manual: spec.assignment_mode.as_deref() == Some("Manual"),
+            block_prefix: block_prefix(cidr.family(), stored.block_size),
+            disabled: stored.disabled,
+            manual: stored.is_manual,
             exclusive,
-            allowed_uses: spec.allowed_uses.clone(),
-            node_selector: Selector::parse(&spec.node_selector),
-            namespace_selector: Selector::parse(&spec.namespace_selector),
+            allowed: Use::ALL.map(allows),
+            node_selector: Selector::parse(stored.node_selector),
+            namespace_selector: Selector::parse(stored.namespace_selector),
         })
     }
 
@@ -105,10 +128,10 @@ impl Pool {
     /// Says whether its addresses may be used like this; a pool that says nothing allows workloads and tunnels.
     #[must_use]
     pub fn allows(&self, wanted: Use) -> bool {
-        if self.allowed_uses.is_empty() {
-            return matches!(wanted, Use::Workload | Use::Tunnel);
-        }
-        self.allowed_uses.iter().any(|allowed| allowed == wanted.name())
+        Use::ALL
+            .into_iter()
+            .zip(self.allowed)
+            .any(|(used, is_allowed)| used == wanted && is_allowed)
     }
 
     /// Returns which nodes draw from it.
