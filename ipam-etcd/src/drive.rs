@@ -115,7 +115,7 @@ pub async fn drive_from<S: Store, R: Request>(
     let mut call = Call::new(store, recollection, deadline);
     if call.view.is_recalled() {
         for (key, value) in request.presumed(&call.view) {
-            call.view.presume(key, value.into());
+            call.view.presume(key, value);
         }
     }
     loop {

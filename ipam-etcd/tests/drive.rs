@@ -251,7 +251,7 @@ fn endless_conflicts_end() {
             let key = "/calico/resources/v3/projectcalico.org/ippools/p";
             store.with(|model| {
                 let value = model.get(key).unwrap().value.clone();
-                model.put(key, value);
+                model.put(key, value.to_vec());
             });
         }))
     };

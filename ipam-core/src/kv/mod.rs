@@ -8,6 +8,7 @@ mod lookup;
 mod range;
 mod recollection;
 mod txn;
+mod value;
 mod view;
 
 #[cfg(any(test, feature = "testing"))]
@@ -17,18 +18,14 @@ pub use lookup::{Lookup, Missing};
 pub use range::{Projection, Range, Read, ReadReply};
 pub use recollection::Recollection;
 pub use txn::{Compare, Op, Txn, TxnReply};
+pub use value::Value;
 pub use view::{View, Waypoint};
 
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 /// The name of a stored value. Views, compares and reads share it: a transaction has dozens, each in several places.
 pub type Key = Arc<str>;
-
-/// The bytes that are stored under a key, shared like it.
-pub type Value = Bytes;
 
 /// Counts the changes of a whole store.
 ///

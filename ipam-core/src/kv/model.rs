@@ -178,7 +178,7 @@ fn check_shape(txn: &Txn) -> Result<(), ModelError> {
 fn without_value(kv: &Kv) -> Kv {
     Kv {
         key: kv.key.clone(),
-        value: Value::new(),
+        value: Value::default(),
         create_revision: kv.create_revision,
         mod_revision: kv.mod_revision,
         version: kv.version,

@@ -51,7 +51,7 @@ pub use verify::{Mismatch, Verify};
 
 use std::borrow::Cow;
 
-use crate::kv::{Key, Lookup, Missing, Op, Read, Revision, Txn, View, Waypoint};
+use crate::kv::{Key, Lookup, Missing, Op, Read, Revision, Txn, Value, View, Waypoint};
 use crate::model::Timestamp;
 use crate::refusal::Refusal;
 
@@ -70,7 +70,7 @@ pub trait Request {
     fn plan(&self, lookup: &mut Lookup<'_>, now: Timestamp) -> Planned<Outcome<Self::Reply>>;
 
     /// Returns keys whose values follow from what is remembered, and the values: they are compared like all that is.
-    fn presumed(&self, _view: &View) -> Vec<(Key, Vec<u8>)> {
+    fn presumed(&self, _view: &View) -> Vec<(Key, Value)> {
         Vec::new()
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::block::{self, Freed};
 use crate::ip::Cidr;
-use crate::kv::{Key, Lookup, Op, Range, Read, View};
+use crate::kv::{Key, Lookup, Op, Range, Read, Value, View};
 use crate::model::{Block, Config, DecodeError, Handle, HandleId, Record, Timestamp, key};
 
 use super::facts::read_config;
@@ -91,21 +91,23 @@ impl Request for Release {
     }
 
     /// What a handle counts follows from the blocks of its node, so no handle need be remembered.
-    fn presumed(&self, view: &View) -> Vec<(Key, Vec<u8>)> {
+    fn presumed(&self, view: &View) -> Vec<(Key, Value)> {
         let handles = self.targets.iter().map(|target| &target.handle);
-        handles.filter_map(|id| Some((key::handle(id), counted(view, id).encode()?))).collect()
+        let presumed = |id| Some((key::handle(id), counted(view, id).encode()?.into()));
+        handles.filter_map(presumed).collect()
     }
 }
 
-/// Counts what the blocks of a view hold for a handle.
+/// Counts what the blocks of a view hold for a handle. One that cannot be understood counts nothing: whoever guesses wrong
+/// only looks twice.
 fn counted(view: &View, id: &HandleId) -> Handle {
     let mut handle = Handle::new();
     for kv in view.iter().filter(|kv| kv.key.starts_with(key::BLOCKS)) {
-        let count = Block::count_as_stored(&kv.value, id);
-        if count > 0
-            && let Some(key::Named::Block(cidr)) = key::parse(&kv.key)
+        if Block::names_as_stored(&kv.value, id)
+            && let Ok(block) = Block::of(kv)
+            && let held @ 1.. = block.ordinals_of(id.as_str(), |_| true).len()
         {
-            handle = handle.plus(cidr, count);
+            handle = handle.plus(block.cidr, u64::try_from(held).unwrap_or(u64::MAX));
         }
     }
     handle
@@ -161,7 +163,7 @@ impl Edits {
         let block = match self.blocks.get(cidr) {
             Some(block) => block.clone(),
             None => match lookup.peek(&block_key)? {
-                Some(kv) => Block::decode(&block_key, &kv.value)?.collected(self.now, cooldown),
+                Some(kv) => Block::clone(&*Block::of(kv)?).collected(self.now, cooldown),
                 None => return Ok(None),
             },
         };
@@ -180,7 +182,7 @@ impl Edits {
 
     fn into_ops(self, lookup: &mut Lookup<'_>) -> Planned<Vec<Op>> {
         let mut ops = Vec::new();
-        for block in self.blocks.values() {
+        for block in self.blocks.into_values() {
             ops.extend(write_block(lookup, block)?);
         }
         ops.extend(self.handles.into_iter().map(|(key, handle)| write_handle(key, &handle)));
@@ -190,15 +192,15 @@ impl Edits {
 
 /// Stores a block from which something was released. One that is empty goes where it has no owner, or where its pool does
 /// not select its owner any more.
-pub(super) fn write_block(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Vec<Op>> {
+pub(super) fn write_block(lookup: &mut Lookup<'_>, block: Block) -> Planned<Vec<Op>> {
     let key = key::block(&block.cidr);
-    if block.affinity.is_none() && block::is_empty(block) {
+    if block.affinity.is_none() && block::is_empty(&block) {
         return Ok(vec![Op::delete(key)]);
     }
-    if let Some(ops) = unselected::give_up(lookup, block)? {
+    if let Some(ops) = unselected::give_up(lookup, &block)? {
         return Ok(ops.to_vec());
     }
-    Ok(vec![Op::put(key, block.encode())])
+    Ok(vec![Op::put(key, block.into_value())])
 }
 
 /// Stores a handle; one that holds nothing goes.

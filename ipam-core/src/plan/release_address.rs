@@ -72,7 +72,7 @@ impl Request for ReleaseAddresses {
             for (handle, count) in freed.by_handle {
                 by_handle.entry(handle).or_default().push((cidr, count));
             }
-            ops.extend(write_block(lookup, &freed.block)?);
+            ops.extend(write_block(lookup, freed.block)?);
         }
         for (handle, counts) in by_handle {
             ops.extend(count_down(lookup, &handle, &counts)?);

@@ -53,14 +53,14 @@ fn compare(compare: &Compare) -> EtcdCompare {
             }
         }
         Compare::Value { key, value } => {
-            EtcdCompare::value(key.as_ref(), CompareOp::Equal, value.clone())
+            EtcdCompare::value(key.as_ref(), CompareOp::Equal, value.to_vec())
         }
     }
 }
 
 fn op(op: &Op) -> TxnOp {
     match op {
-        Op::Put { key, value } => TxnOp::put(key.as_ref(), value.clone(), None),
+        Op::Put { key, value } => TxnOp::put(key.as_ref(), value.to_vec(), None),
         Op::Delete { key } => TxnOp::delete(key.as_ref(), None),
         Op::Read(wanted) => read(wanted),
     }

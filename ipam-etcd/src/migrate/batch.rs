@@ -87,7 +87,7 @@ mod tests {
         let revision = Revision(7);
         Kv {
             key: key.into(),
-            value: Value::copy_from_slice(value),
+            value: value.to_vec().into(),
             create_revision: revision,
             mod_revision: revision,
             version: 3,

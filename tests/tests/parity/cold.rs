@@ -53,7 +53,7 @@ fn cold_addresses_are_freed_under_the_revision_that_was_read() {
     let before = scene.world.block("10.0.0.0/30").unwrap();
     let touch = |model: &mut Model| {
         let value = model.get(BLOCK).unwrap().value.clone();
-        model.put(BLOCK, value);
+        model.put(BLOCK, value.to_vec());
     };
     let restless = Restless { store: &scene.world.store, left: AtomicUsize::new(1), does: touch };
     let request = CollectCold { block: cidr("10.0.0.0/30") };

@@ -46,7 +46,7 @@ pub(crate) struct Restless<'s> {
 /// Writes a node's record as it is.
 fn touch_node(model: &mut Model) {
     let node = model.get(NODE).expect("the node").value.clone();
-    model.put(NODE, node);
+    model.put(NODE, node.to_vec());
 }
 
 impl Store for Restless<'_> {
@@ -110,7 +110,7 @@ fn an_idle_block_of_a_stock_node_is_taken_back_however_many_races_were_lost_befo
         let row = "/calico/ipam/v2/host/b/ipv4/block/10.0.0.0-30";
         world.store.with(|model| {
             let value = model.get(row).expect("the claim").value.clone();
-            model.put(row, value);
+            model.put(row, value.to_vec());
         });
         world.wait(120);
         let left = AtomicUsize::new(lost);

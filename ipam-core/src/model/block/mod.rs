@@ -7,11 +7,13 @@ mod stored;
 mod written;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::ip::{Cidr, Ordinal};
+use crate::kv::{Kv, Value};
 
 use super::json::{Unknown, null_as_default, text, text_keyed, unsigned};
 use super::{DecodeError, Owner, Timestamp, key};
@@ -100,12 +102,34 @@ impl Block {
     pub fn decode(key: &str, value: &[u8]) -> Result<Self, DecodeError> {
         let block = Self::read(value)
             .map_err(|source| DecodeError::Json { key: key.to_owned(), source })?;
-        let fault = |source| DecodeError::Block { key: key.to_owned(), source };
-        if *key::block(&block.cidr) != *key {
-            return Err(fault(BlockFault::OtherCidr { cidr: block.cidr, key: key.to_owned() }));
-        }
-        block.check().map_err(fault)?;
+        block.check_key(key)?;
+        block.check().map_err(|source| DecodeError::Block { key: key.to_owned(), source })?;
         Ok(block)
+    }
+
+    /// Reads a stored block as [`Block::decode`] does, unless its value has been understood before.
+    ///
+    /// It is kept as long as the value is, so this is not for those who look through all blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Block::decode`].
+    pub fn of(kv: &Kv) -> Result<Arc<Self>, DecodeError> {
+        let block = kv.value.understood(|value| Self::decode(&kv.key, value))?;
+        block.check_key(&kv.key)?;
+        Ok(block)
+    }
+
+    /// Returns the value to store, which need not be read again to be understood.
+    ///
+    /// # Panics
+    ///
+    /// As [`Block::encode`].
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        let bytes = self.encode();
+        debug_assert_eq!(Self::read(&bytes).ok().as_ref(), Some(&self), "it is read as it was");
+        Value::meaning(bytes, self)
     }
 
     /// Returns the bytes to store.
@@ -119,6 +143,15 @@ impl Block {
         let fault = self.check().err();
         assert!(fault.is_none(), "a plan made a damaged block of {}: {fault:?}", self.cidr);
         written::write(self)
+    }
+
+    /// Checks the rule K1.
+    fn check_key(&self, key: &str) -> Result<(), DecodeError> {
+        if *key::block(&self.cidr) == *key {
+            return Ok(());
+        }
+        let source = BlockFault::OtherCidr { cidr: self.cidr, key: key.to_owned() };
+        Err(DecodeError::Block { key: key.to_owned(), source })
     }
 
     /// Reads a value without checking the rules of a block.

@@ -18,8 +18,6 @@ use super::{Block, Record};
 
 const LIST: [u8; 2] = [b'[', b']'];
 const MAP: [u8; 2] = [b'{', b'}'];
-/// How many addresses most blocks have.
-const SIZE_TYPICAL: usize = 64;
 const NULL: &str = "null";
 const ALLOCATIONS: &str = r#","allocations":"#;
 const ATTRIBUTES: &str = r#","attributes":"#;
@@ -69,25 +67,6 @@ fn block(cursor: &mut Cursor<'_>) -> Option<Block> {
         host_affinity: None,
         unknown: Unknown::new(),
     })
-}
-
-/// Counts the addresses that a handle holds in a block that is written exactly as Calico does, and reads little else of it.
-pub(super) fn count(text: &str, handle: &str) -> Option<usize> {
-    let (_, rest) = text.split_once(ALLOCATIONS)?;
-    let allocations = allocations(&mut Cursor::new(rest), SIZE_TYPICAL)?;
-    let (_, rest) = rest.split_once(ATTRIBUTES)?;
-    let mut cursor = Cursor::new(rest);
-    let are_held = list(&mut cursor, 0, |cursor| {
-        let (record, outline) = outlined(cursor)?;
-        let stored = outline.handle.and_then(|place| record.get(place));
-        Some(stored == Some(handle))
-    })?;
-    end(&mut cursor)?;
-    if !cursor.is_at_end() {
-        return None;
-    }
-    let indexes = allocations.into_iter().flatten();
-    Some(indexes.filter(|index| are_held.get(*index) == Some(&true)).count())
 }
 
 /// Reads what comes after the records: the sequence numbers of the block and of its addresses.

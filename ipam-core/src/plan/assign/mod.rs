@@ -120,10 +120,10 @@ impl Request for Assign {
         let of_any = rows.iter().filter(|row| any.contains(&row.cidr.family()));
         let stale = stale_claims(lookup, &facts, &owner, &labels, of_any, now)?;
         let found = self.find(lookup, &facts, &owner, &rows, &choices, now)?;
-        let mut ops = self.ops(lookup, &owner, &found.takes)?;
+        let replayed = found.takes.is_empty() && !found.addresses.is_empty();
+        let mut ops = self.ops(lookup, &owner, found.takes)?;
         ops.extend(stale);
         ops.extend(foreign_claims(lookup, &owner, &rows)?);
-        let replayed = found.takes.is_empty() && !found.addresses.is_empty();
         let Found { addresses, short, .. } = found;
         let reply = Assigned { addresses, decisions, short, replayed };
         if ops.is_empty() { Ok(Outcome::Done(reply)) } else { Ok(Outcome::Write { ops, reply }) }
@@ -297,7 +297,11 @@ impl Assign {
     }
 
     /// Writes every block, the claims that are new, and the handle, together.
-    fn ops(&self, lookup: &mut Lookup<'_>, owner: &Owner, takes: &[Take]) -> Planned<Vec<Op>> {
+    fn ops(&self, lookup: &mut Lookup<'_>, owner: &Owner, takes: Vec<Take>) -> Planned<Vec<Op>> {
+        let handle = match &self.handle {
+            Some(id) if !takes.is_empty() => Some(counted(lookup, id, &takes)?),
+            Some(_) | None => None,
+        };
         let mut ops = Vec::with_capacity(takes.len() * 2 + 1);
         for take in takes {
             let cidr = take.block.cidr;
@@ -305,11 +309,9 @@ impl Assign {
                 let value = Affinity::in_state(AffinityState::Confirmed).encode();
                 ops.push(Op::put(key::affinity(owner, &cidr), value));
             }
-            ops.push(Op::put(key::block(&cidr), take.block.encode()));
+            ops.push(Op::put(key::block(&cidr), take.block.into_value()));
         }
-        if let (Some(id), false) = (&self.handle, takes.is_empty()) {
-            ops.push(counted(lookup, id, takes)?);
-        }
+        ops.extend(handle);
         Ok(ops)
     }
 }
