@@ -222,6 +222,7 @@ mod examples {
 mod tests {
     use super::examples::{FRESH, KEY, USED};
     use super::*;
+    use crate::kv::Revision;
 
     #[test]
     fn bytes_survive_decoding_and_encoding() {
@@ -236,6 +237,29 @@ mod tests {
             let block = Block::decode(key, text.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(block.encode()).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_block_is_understood_once_and_held_against_each_key() {
+        let stored = |key: &str, value: Value| Kv {
+            key: key.into(),
+            value,
+            create_revision: Revision(2),
+            mod_revision: Revision(3),
+            version: 1,
+        };
+        let read = stored(KEY, USED.into());
+        let block = Block::of(&read).unwrap();
+        assert!(Arc::ptr_eq(&block, &Block::of(&read).unwrap()));
+        let written = stored(KEY, Block::clone(&block).into_value());
+        assert_eq!(written.value, read.value);
+        assert_eq!(Block::of(&written).unwrap(), block);
+        for kv in [read, written] {
+            let elsewhere = stored("/calico/ipam/v2/assignment/ipv4/block/10.65.0.0-29", kv.value);
+            let error = Block::of(&elsewhere).expect_err("it is another block's");
+            assert_eq!(error.key(), &*elsewhere.key);
+        }
+        assert!(Block::of(&stored(KEY, USED.replace("[0,1,2,", "[0,1,3,").into())).is_err());
     }
 
     #[test]
