@@ -58,7 +58,7 @@ fn modules_of_the_core_depend_downwards_only() {
         ("model", &["ip", "kv"]),
         ("block", &["ip", "model"]),
         ("refusal", &["block", "ip", "model", "selector"]),
-        ("pool", &["block", "ip", "model", "refusal", "selector"]),
+        ("pool", &["block", "ip", "kv", "model", "refusal", "selector"]),
         ("plan", &["block", "ip", "kv", "model", "pool", "refusal"]),
         ("check", &["block", "ip", "kv", "model", "plan"]),
         ("collector", &["block", "ip", "kv", "model", "plan"]),

@@ -28,7 +28,7 @@ pub use config::Config;
 pub use handle::{Handle, HandleId, HandleIdError};
 pub use node::Node;
 pub use owner::Owner;
-pub use pool::{IpPool, IpPoolCondition, IpPoolSpec, IpPoolStatus, PoolOutline};
+pub use pool::{IpPool, IpPoolCondition, IpPoolSpec, IpPoolStatus};
 pub use reservation::{IpReservation, IpReservationSpec};
 pub use resource::{Metadata, Resource, ResourceKind, Uid};
 pub use time::{Timestamp, TimestampError};

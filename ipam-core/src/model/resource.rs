@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::cursor::Cursor;
+use crate::kv::Kv;
+
 use super::json::{Unknown, is_zero, null_as_default};
 use super::{DecodeError, Timestamp, from_json, to_bytes};
 
@@ -101,6 +103,18 @@ where
     Spec: Serialize + DeserializeOwned + Default,
     Status: Serialize + DeserializeOwned,
 {
+    /// Reads a stored resource as [`Resource::decode`] does, unless its value has been understood before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resource::decode`].
+    pub fn of(kv: &Kv) -> Result<Arc<Self>, DecodeError>
+    where
+        Self: Send + Sync + 'static,
+    {
+        kv.value.understood(|value| Self::decode(&kv.key, value))
+    }
+
     /// Reads the value of a key.
     ///
     /// # Errors
@@ -115,21 +129,6 @@ where
     pub fn encode(&self) -> Vec<u8> {
         to_bytes(self)
     }
-}
-
-/// Reads the beginning of a resource up to the members of `spec`, as Calico writes it for one without labels, and
-/// returns the name. `None` where it is written otherwise.
-pub(super) fn head_as_written<'t>(cursor: &mut Cursor<'t>, kind: ResourceKind) -> Option<&'t str> {
-    cursor.eat(r#"{"kind":""#)?;
-    cursor.eat(kind.name())?;
-    cursor.eat(r#"","apiVersion":"projectcalico.org/v3","metadata":{"name":"#)?;
-    let name = cursor.text()?;
-    cursor.eat(r#","uid":"#)?;
-    cursor.text()?;
-    cursor.eat(r#","creationTimestamp":"#)?;
-    cursor.text()?.parse::<Timestamp>().ok()?;
-    cursor.eat("},\"spec\":{")?;
-    Some(name)
 }
 
 /// Name, identity and labels of a resource, in Kubernetes' order.

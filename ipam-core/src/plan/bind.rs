@@ -40,11 +40,8 @@ impl Request for Bind {
             Read::values(Range::key(binding_key.clone())),
         ])?;
         refuse_if_locked(lookup)?;
-        let stored: Vec<Pool> = lookup
-            .peek_scan(&pools)?
-            .into_iter()
-            .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
-            .collect();
+        let stored: Vec<Pool> =
+            lookup.peek_scan(&pools)?.into_iter().filter_map(|kv| Pool::of(kv).ok()?).collect();
         for family in Family::ALL {
             for name in self.binding.pools(family).into_iter().flatten() {
                 self.check_pool(lookup, &stored, family, name)?;

@@ -53,7 +53,7 @@ impl Facts {
         let config = read_config(lookup)?;
         let mut reserved = RangeSet::new();
         for kv in lookup.scan(&RESERVATIONS)? {
-            let reservation = IpReservation::decode(&kv.key, &kv.value)?;
+            let reservation = IpReservation::of(kv)?;
             // Entries that are no networks are passed over, as Calico does; `check` reports them.
             reservation.spec.networks().flatten().for_each(|cidr| reserved.insert(&cidr));
         }
@@ -105,7 +105,7 @@ impl Facts {
     fn damage(&self, name: Option<&str>) -> Option<Refusal> {
         let is_it = |kv: &&Kv| name.is_none_or(|name| kv.key.ends_with(&format!("/{name}")));
         let kv = self.damaged_pools.iter().find(is_it)?;
-        IpPool::decode(&kv.key, &kv.value).err().map(Refusal::Corrupt)
+        IpPool::of(kv).err().map(Refusal::Corrupt)
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn refuse_if_locked(lookup: &mut Lookup<'_>) -> Planned<()> {
     let Some(kv) = lookup.get(&key)? else {
         return Ok(());
     };
-    let is_locked = ClusterInformation::is_locked(&key, &kv.value)?;
+    let is_locked = ClusterInformation::of(kv)?.is_locked();
     if is_locked { Err(Refusal::Locked.into()) } else { Ok(()) }
 }
 
@@ -148,8 +148,8 @@ pub(super) fn read_node_labels(
     let Some(kv) = lookup.get(&key)? else {
         return Ok(None);
     };
-    let node = Node::decode(&key, &kv.value)?;
-    Ok(Some(node.metadata.labels.unwrap_or_default()))
+    let node = Node::of(kv)?;
+    Ok(Some(node.metadata.labels.clone().unwrap_or_default()))
 }
 
 fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
@@ -158,7 +158,7 @@ fn read_pools(lookup: &mut Lookup<'_>) -> Planned<(Vec<Pool>, Vec<Kv>)> {
     let mut pools = Vec::new();
     let mut damaged = Vec::new();
     for kv in lookup.scan(&POOLS)? {
-        match Pool::decode(&kv.key, &kv.value) {
+        match Pool::of(kv) {
             Ok(Some(mut pool)) => {
                 pool.exclusive = exclusive.contains(&pool.name);
                 pools.push(pool);

@@ -118,6 +118,6 @@ fn assignment(block: &Block, ordinal: Ordinal) -> Result<&Attributes, Refusal> {
 
 fn lies_in_a_pool(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<bool> {
     let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
-    let pool = |kv: &&Kv| Pool::decode(&kv.key, &kv.value).ok()?;
+    let pool = |kv: &&Kv| Pool::of(kv).ok()?;
     Ok(pools.iter().filter_map(pool).any(|pool| pool.disabled.is_none() && pool.cidr.contains(ip)))
 }

@@ -136,10 +136,7 @@ impl ReleaseAddresses {
 /// Returns which block of its pool's size an address lies in, and whether there is one.
 fn block_of_pool(lookup: &Lookup<'_>, ip: IpAddr) -> Planned<Option<(Cidr, bool)>> {
     let pools = lookup.peek_scan(&Range::prefix(key::resources(ResourceKind::IpPool)))?;
-    let pool = pools
-        .iter()
-        .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
-        .find(|pool| pool.cidr.contains(ip));
+    let pool = pools.iter().filter_map(|kv| Pool::of(kv).ok()?).find(|pool| pool.cidr.contains(ip));
     match pool.and_then(|pool| Cidr::around(ip, pool.block_prefix).ok()) {
         Some(cidr) => Ok(Some((cidr, lookup.exists(&key::block(&cidr))?))),
         None => Ok(None),

@@ -46,7 +46,7 @@ pub(super) fn give_up(lookup: &mut Lookup<'_>, block: &Block) -> Planned<Option<
     let Some(kv) = lookup.peek(&node_key)? else { return Ok(None) };
     let Ok(node) = Node::decode(&node_key, &kv.value) else { return Ok(None) };
     let stored = lookup.peek_scan(&pools())?;
-    let pool = |kv: &&crate::kv::Kv| Pool::decode(&kv.key, &kv.value).ok()?;
+    let pool = |kv: &&crate::kv::Kv| Pool::of(kv).ok()?;
     let pools: Vec<Pool> = stored.iter().filter_map(pool).collect();
     let labels = node.metadata.labels.unwrap_or_default();
     if !is_unselected(&pools, &block.cidr, &labels).unwrap_or(false) {

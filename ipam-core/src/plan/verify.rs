@@ -55,11 +55,8 @@ impl Request for Verify {
             Read::values(pools.clone()),
             Read::values(Range::key(key::handle(&self.handle))),
         ])?;
-        let pools: Vec<Pool> = lookup
-            .peek_scan(&pools)?
-            .into_iter()
-            .filter_map(|kv| Pool::decode(&kv.key, &kv.value).ok()?)
-            .collect();
+        let pools: Vec<Pool> =
+            lookup.peek_scan(&pools)?.into_iter().filter_map(|kv| Pool::of(kv).ok()?).collect();
         for ip in &self.addresses {
             if pools.iter().any(|pool| pool.cidr.contains(*ip))
                 && let Some(mismatch) = self.verify(lookup, *ip)?

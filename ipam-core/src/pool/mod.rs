@@ -18,7 +18,8 @@ pub use validate::{
 };
 
 use crate::ip::{Cidr, Family};
-use crate::model::{DecodeError, IpPool, PoolOutline, ResourceKind, key};
+use crate::kv::Kv;
+use crate::model::{DecodeError, IpPool, ResourceKind, key};
 use crate::selector::{Selector, SelectorError};
 
 /// What an address of a pool may be used for.
@@ -69,53 +70,63 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Reads the value of a key; `None` where the network of the pool is none, which Calico passes over too.
+    /// Reads a stored pool, unless its value has been understood before; `None` where its network is none, which Calico
+    /// passes over too.
     ///
     /// It is called what its key says, as others find it by that. Whether it is exclusive is stored elsewhere.
     ///
     /// # Errors
     ///
     /// [`DecodeError::Json`] with the key.
-    pub fn decode(key: &str, value: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let named = |outline: PoolOutline<'_>| {
-            let name = key::name_of(ResourceKind::IpPool, key).unwrap_or(outline.name);
-            Self::of(&PoolOutline { name, ..outline }, false)
-        };
-        match PoolOutline::as_written(value) {
-            Some(outline) => Ok(named(outline)),
-            None => Ok(named(PoolOutline::of(&IpPool::decode(key, value)?))),
+    pub fn of(kv: &Kv) -> Result<Option<Self>, DecodeError> {
+        let pool = kv.value.understood(|value| {
+            let stored = IpPool::decode(&kv.key, value)?;
+            Ok(Self::read(&stored, false))
+        })?;
+        let mut pool = Option::clone(&pool);
+        if let (Some(pool), Some(name)) = (&mut pool, key::name_of(ResourceKind::IpPool, &kv.key))
+            && pool.name != name
+        {
+            name.clone_into(&mut pool.name);
         }
+        Ok(pool)
     }
 
-    /// Reads a stored pool; `None` where its network is none.
-    #[must_use]
-    pub fn read(stored: &IpPool, exclusive: bool) -> Option<Self> {
-        Self::of(&PoolOutline::of(stored), exclusive)
-    }
-
-    /// Fills in defaults and parses text. A block size outside what the family allows is taken as the nearest one that is
-    /// allowed.
+    /// Fills in defaults and parses text; `None` where the network is none.
+    ///
+    /// A block size outside what the family allows is taken as the nearest one that is allowed.
     ///
     /// Source: calico `libcalico-go/lib/clientv3/ippool.go::convertIpPoolFromStorage`.
-    fn of(stored: &PoolOutline<'_>, exclusive: bool) -> Option<Self> {
-        let cidr = Cidr::parse(stored.cidr).ok()?;
-        let says_nothing = stored.allowed_uses.is_empty();
+    #[must_use]
+    pub fn read(stored: &IpPool, exclusive: bool) -> Option<Self> {
+        let spec = &stored.spec;
+        let cidr = Cidr::parse(&spec.cidr).ok()?;
+        let conditions = stored.status.iter().flat_map(|status| &status.conditions);
+        let not_allocatable =
+            conditions.into_iter().any(|c| c.kind == "Allocatable" && c.status == "False");
+        let disabled = match () {
+            () if stored.metadata.deletion_timestamp.is_some() => Some("being deleted"),
+            () if spec.disabled => Some("disabled"),
+            () if not_allocatable => Some("marked as not allocatable"),
+            () => None,
+        };
+        let says_nothing = spec.allowed_uses.is_empty();
         let allows = |used: Use| match used {
             Use::Workload | Use::Tunnel if says_nothing => true,
             Use::Workload | Use::Tunnel | Use::LoadBalancer => {
-                stored.allowed_uses.contains(&used.name())
+                spec.allowed_uses.iter().any(|allowed| allowed == used.name())
             }
         };
         Some(Self {
-            name: stored.name.to_owned(),
+            name: stored.metadata.name.clone(),
             cidr,
-            block_prefix: block_prefix(cidr.family(), stored.block_size),
-            disabled: stored.disabled,
-            manual: stored.is_manual,
+            block_prefix: block_prefix(cidr.family(), spec.block_size),
+            disabled,
+            manual: spec.assignment_mode.as_deref() == Some("Manual"),
             exclusive,
             allowed: Use::ALL.map(allows),
-            node_selector: Selector::parse(stored.node_selector),
-            namespace_selector: Selector::parse(stored.namespace_selector),
+            node_selector: Selector::parse(&spec.node_selector),
+            namespace_selector: Selector::parse(&spec.namespace_selector),
         })
     }
 
@@ -182,5 +193,35 @@ fn block_prefix(family: Family, stored: u8) -> u8 {
     match stored {
         0 => block_prefix_default(family),
         stored => stored.clamp(*allowed.start(), *allowed.end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Revision, Value};
+
+    fn stored(name: &str, value: Value) -> Kv {
+        Kv {
+            key: key::resource(ResourceKind::IpPool, name),
+            value,
+            create_revision: Revision(2),
+            mod_revision: Revision(3),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_pool_is_called_what_its_key_says_however_often_its_value_was_understood() {
+        let text = r#"{"kind":"IPPool","apiVersion":"projectcalico.org/v3","metadata":{"name":"p"},"spec":{"cidr":"10.0.0.0/24"}}"#;
+        let value = Value::from(text);
+        for name in ["p", "q", "p"] {
+            let pool = Pool::of(&stored(name, value.clone())).unwrap().unwrap();
+            assert_eq!((pool.name.as_str(), pool.block_prefix), (name, 26));
+            assert_eq!(Use::ALL.map(|used| pool.allows(used)), [true, true, false]);
+        }
+        let none = text.replace("10.0.0.0/24", "everything");
+        assert!(Pool::of(&stored("p", none.into())).unwrap().is_none());
+        assert!(Pool::of(&stored("p", "{".into())).is_err());
     }
 }

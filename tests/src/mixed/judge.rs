@@ -7,7 +7,7 @@ use ipam_core::check::{Finding, Rule, check};
 use ipam_core::ip::{Cidr, Family};
 use ipam_core::kv::{Key, Kv, Revision, Value};
 use ipam_core::model::key::{self, Named};
-use ipam_core::model::{Attributes, Block, HandleId, Owner, ResourceKind, Timestamp};
+use ipam_core::model::{Attributes, Block, HandleId, IpPool, Owner, ResourceKind, Timestamp};
 use ipam_core::plan::{HandleTarget, ReadAll, Release, Snapshot};
 use ipam_core::pool::Pool;
 use ipam_etcd::{Store, drive};
@@ -63,7 +63,8 @@ impl State {
                 self.handles.insert(id);
             }
             Some(Named::Resource(ResourceKind::IpPool, _)) => {
-                self.pools.extend(Pool::decode(key, value).expect("a pool"));
+                let pool = IpPool::decode(key, value).expect("a pool");
+                self.pools.extend(Pool::read(&pool, false));
             }
             Some(
                 Named::Resource(..)
