@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::Known;
+use super::entry::{Entry, Known, What};
 use super::{Compare, Key, Kv, Op, Projection, Range, Read, Revision, Txn, Value, View, Waypoint};
 
 /// Answers a plan's questions from a view and remembers each one that the plan's result depends on.
@@ -108,7 +108,10 @@ impl<'v> Lookup<'v> {
     /// [`Missing`] where it was not read yet.
     pub fn get(&mut self, key: &str) -> Result<Option<&'v Kv>, Missing> {
         let kv = self.peek(key)?;
-        self.guard(key, kv);
+        // In a recalled view every look is a guard already.
+        if !self.view.is_recalled() {
+            self.guard(key, self.view.entry(key));
+        }
         Ok(kv)
     }
 
@@ -239,7 +242,10 @@ impl<'v> Lookup<'v> {
         let (guards, ranges) = (self.guards.into_inner(), self.range_guards.into_inner());
         let mut compares = Vec::with_capacity(guards.len() + ranges.len() + 1);
         let mut otherwise = Vec::with_capacity(guards.len() + ranges.len());
-        let is_scanned = |key: &str| ranges.keys().any(|range| range.contains(key));
+        let is_scanned = |key: &Key| {
+            let mut begun = ranges.keys().take_while(|range| range.start() <= key);
+            begun.any(|range| range.contains(key))
+        };
         let keys = guards.keys().filter(|key| !is_scanned(key)).map(|key| Range::key(key.clone()));
         otherwise.extend(keys.chain(ranges.keys().copied().cloned()).map(Read::values));
         let keys = guards.into_iter().map(|(key, guard)| guard.on(key));
@@ -256,14 +262,14 @@ impl<'v> Lookup<'v> {
     }
 
     fn known(&self, key: &str) -> Known<'v> {
-        let known = self.view.known(key);
+        let entry = self.view.entry(key);
+        let known = entry.map_or_else(|| self.view.known_by_scans(key), Entry::known);
         if !self.view.is_recalled() {
             return known;
         }
         match known {
-            Known::Value(kv) => self.guard(key, Some(kv)),
+            Known::Value(_) | Known::Absent => self.guard(key, entry),
             Known::Exists => {}
-            Known::Absent => self.guard(key, None),
             Known::Nothing if self.is_expected(key) => {
                 self.guard(key, None);
                 self.rely(|| true);
@@ -271,7 +277,10 @@ impl<'v> Lookup<'v> {
             }
             Known::Nothing => return known,
         }
-        self.rely(|| self.view.is_remembered(key));
+        self.rely(|| match entry {
+            Some(entry) => entry.is_remembered,
+            None => self.view.is_remembered_by_scans(key),
+        });
         known
     }
 
@@ -285,19 +294,22 @@ impl<'v> Lookup<'v> {
         self.expected.borrow().contains(key)
     }
 
-    fn guard(&self, key: &str, kv: Option<&'v Kv>) {
+    /// Guards what is known of a key; without an entry it is taken for absent.
+    fn guard(&self, key: &str, entry: Option<&'v Entry>) {
         // What a view holds does not change while somebody looks at it, so the first look is as good as any.
         let mut guards = self.guards.borrow_mut();
-        if guards.contains_key(key) {
-            return;
-        }
-        match kv {
-            None => guards.insert(key.into(), Guard::At(Revision::ABSENT)),
-            Some(kv) if self.view.is_presumed(key) => {
-                guards.insert(Key::clone(&kv.key), Guard::Holds(&kv.value))
+        match entry.and_then(Entry::kv) {
+            Some(kv) => {
+                guards.entry(Key::clone(&kv.key)).or_insert_with(|| match entry {
+                    Some(Entry { what: What::Presumed(_), .. }) => Guard::Holds(&kv.value),
+                    Some(_) | None => Guard::At(kv.mod_revision),
+                });
             }
-            Some(kv) => guards.insert(Key::clone(&kv.key), Guard::At(kv.mod_revision)),
-        };
+            None if guards.contains_key(key) => {}
+            None => {
+                guards.insert(key.into(), Guard::At(Revision::ABSENT));
+            }
+        }
     }
 
     fn guard_range(&self, range: &Range) {
@@ -322,7 +334,7 @@ impl<'v> Lookup<'v> {
                 continue;
             }
             for kv in kvs {
-                self.guard(&kv.key, Some(kv));
+                self.guard(&kv.key, self.view.entry(&kv.key));
             }
         }
         counts

@@ -213,25 +213,24 @@ impl View {
     }
 
     pub(super) fn known(&self, key: &str) -> Known<'_> {
-        match self.keys.get(key) {
-            Some(entry) => entry.known(),
-            None if self.scans.keys().any(|range| range.contains(key)) => Known::Absent,
-            None => Known::Nothing,
-        }
+        self.entry(key).map_or_else(|| self.known_by_scans(key), Entry::known)
     }
 
-    /// Says whether what is known of a key is only remembered.
-    pub(super) fn is_remembered(&self, key: &str) -> bool {
-        if let Some(entry) = self.keys.get(key) {
-            return entry.is_remembered;
-        }
+    /// Returns what was noted of a key itself.
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.keys.get(key)
+    }
+
+    /// Returns what follows from the ranges that were read whole, of a key of which nothing was noted.
+    pub(super) fn known_by_scans(&self, key: &str) -> Known<'_> {
+        let is_scanned = self.scans.keys().any(|range| range.contains(key));
+        if is_scanned { Known::Absent } else { Known::Nothing }
+    }
+
+    /// Says whether that is only remembered.
+    pub(super) fn is_remembered_by_scans(&self, key: &str) -> bool {
         let mut scans = self.scans.iter().filter(|(range, _)| range.contains(key));
         scans.any(|(_, scan)| scan.is_remembered)
-    }
-
-    /// Says whether the value of a key only follows from others.
-    pub(super) fn is_presumed(&self, key: &str) -> bool {
-        self.keys.get(key).is_some_and(|entry| matches!(entry.what, What::Presumed(_)))
     }
 
     /// Says whether what is known of a range is only remembered.
