@@ -113,7 +113,8 @@ impl Model {
         };
         let kv = Kv {
             key: key.clone(),
-            value: value.clone(),
+            // A store keeps bytes, whatever somebody knew of them.
+            value: value.to_vec().into(),
             create_revision,
             mod_revision: revision,
             version,

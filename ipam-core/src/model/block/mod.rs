@@ -82,7 +82,7 @@ impl Block {
         Ok(Self {
             cidr,
             affinity: Some(owner.to_string()),
-            affinity_claim_time: Some(now),
+            affinity_claim_time: Some(now.truncated()),
             allocations: vec![None; size],
             unallocated: (0..size).filter_map(Ordinal::new).collect(),
             attributes: None,

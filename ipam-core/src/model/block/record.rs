@@ -110,8 +110,9 @@ impl Record {
 
 impl From<Attributes> for Record {
     fn from(attributes: Attributes) -> Self {
+        // What it means is read from the text, which says times less exactly than they may have been given.
         let text = String::from_utf8(to_bytes(&attributes)).unwrap_or_default();
-        Self(Arc::new(Inner { text: text.into(), outline: None, read: OnceLock::from(attributes) }))
+        Self(Arc::new(Inner { text: text.into(), outline: None, read: OnceLock::new() }))
     }
 }
 
