@@ -9,7 +9,6 @@ mod binding;
 mod block;
 mod cluster;
 mod config;
-mod cursor;
 mod handle;
 mod json;
 pub mod key;

@@ -1,6 +1,7 @@
 //! The stored block: which of its addresses are taken, by whom, and in which order the free ones come.
 
 mod attributes;
+mod cursor;
 mod fault;
 mod record;
 mod stored;

@@ -9,9 +9,9 @@ use std::mem;
 
 use crate::ip::Ordinal;
 use crate::model::Timestamp;
-use crate::model::cursor::Cursor;
 use crate::model::json::{Unknown, append, by_text};
 
+use super::cursor::Cursor;
 use super::fault::size_of;
 use super::record::Outline;
 use super::{Block, Record};
