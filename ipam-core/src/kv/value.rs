@@ -24,6 +24,12 @@ impl Value {
         Self(Arc::new(Inner { bytes, meaning: OnceLock::from(Arc::new(meaning) as Arc<_>) }))
     }
 
+    /// Returns what the bytes mean, where somebody has read it from them.
+    #[must_use]
+    pub fn known<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.0.meaning.get().cloned().and_then(|known| known.downcast().ok())
+    }
+
     /// Returns what the bytes mean, which is read from them only where nobody has done so.
     ///
     /// # Errors
@@ -33,8 +39,7 @@ impl Value {
         &self,
         read: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let known = self.0.meaning.get().cloned();
-        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+        if let Some(known) = self.known() {
             return Ok(known);
         }
         let meaning = Arc::new(read(self)?);
@@ -122,8 +127,10 @@ mod tests {
     fn what_bytes_mean_is_read_once_and_shared() {
         let value = Value::from("7");
         let copy = value.clone();
+        assert_eq!(value.known::<u32>(), None);
         assert_eq!(copy.understood(number), Ok(Arc::new(7)));
         assert_eq!(value.understood(|_| Err::<u32, _>("read again")), Ok(Arc::new(7)));
+        assert_eq!((value.known(), value.known::<char>()), (Some(Arc::new(7_u32)), None));
         let put = Value::meaning(b"8".to_vec(), 8_u32);
         assert_eq!(put.understood(|_| Err::<u32, _>("read again")), Ok(Arc::new(8)));
     }

@@ -163,7 +163,7 @@ impl Edits {
         let block = match self.blocks.get(cidr) {
             Some(block) => block.clone(),
             None => match lookup.peek(&block_key)? {
-                Some(kv) => Block::clone(&*Block::of(kv)?).collected(self.now, cooldown),
+                Some(kv) => Block::to_change(kv)?.collected(self.now, cooldown),
                 None => return Ok(None),
             },
         };

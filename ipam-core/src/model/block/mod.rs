@@ -121,6 +121,20 @@ impl Block {
         Ok(block)
     }
 
+    /// Returns a stored block that is to be changed: a copy of what [`Block::of`] returns where that is known, and else what
+    /// is read, which nobody keeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Block::decode`].
+    pub fn to_change(kv: &Kv) -> Result<Self, DecodeError> {
+        let Some(block) = kv.value.known::<Self>() else {
+            return Self::decode(&kv.key, &kv.value);
+        };
+        block.check_key(&kv.key)?;
+        Ok(Self::clone(&block))
+    }
+
     /// Returns the value to store, which need not be read again to be understood.
     ///
     /// # Panics
@@ -255,10 +269,14 @@ mod tests {
         let written = stored(KEY, Block::clone(&block).into_value());
         assert_eq!(written.value, read.value);
         assert_eq!(Block::of(&written).unwrap(), block);
+        assert_eq!(Block::to_change(&stored(KEY, USED.into())).unwrap(), *block);
         for kv in [read, written] {
+            assert_eq!(Block::to_change(&kv).unwrap(), *block);
             let elsewhere = stored("/calico/ipam/v2/assignment/ipv4/block/10.65.0.0-29", kv.value);
-            let error = Block::of(&elsewhere).expect_err("it is another block's");
-            assert_eq!(error.key(), &*elsewhere.key);
+            for read in [Block::of(&elsewhere).map(drop), Block::to_change(&elsewhere).map(drop)] {
+                let error = read.expect_err("it is another block's");
+                assert_eq!(error.key(), &*elsewhere.key);
+            }
         }
         assert!(Block::of(&stored(KEY, USED.replace("[0,1,2,", "[0,1,3,").into())).is_err());
     }

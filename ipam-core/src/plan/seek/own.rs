@@ -49,7 +49,7 @@ impl Seek<'_> {
             None => (self.new_block(lookup, row.cidr)?, true, How::Claimed),
             Some(kv) if Block::is_full_as_stored(&kv.value) => return Ok(None),
             Some(kv) => {
-                let block = Block::clone(&*Block::of(kv)?).collected(self.now, self.cooldown());
+                let block = Block::to_change(kv)?.collected(self.now, self.cooldown());
                 if !block.is_affine_to(self.owner) || block.count_free(&usable) == 0 {
                     return Ok(None);
                 }
