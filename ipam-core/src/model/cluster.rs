@@ -56,3 +56,30 @@ impl ClusterInformation {
         resource
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "/calico/resources/v3/projectcalico.org/clusterinformations/default";
+    const READY: &str = r#"{"kind":"ClusterInformation","apiVersion":"projectcalico.org/v3","metadata":{"name":"default","uid":"ad05801d-ca03-4a25-ab42-ffff3daa2cab","creationTimestamp":"2026-11-21T01:20:27Z"},"spec":{"clusterGUID":"01d8a9f8f3ce417faa238ee685d7186e","datastoreReady":true}}"#;
+
+    #[test]
+    fn a_lock_is_seen_however_it_is_written_and_what_is_damaged_is_never_taken_for_ready() {
+        for (what, text, locked) in [
+            ("ready", READY.to_owned(), Some(false)),
+            ("locked", READY.replace("true", "false"), Some(true)),
+            ("an unknown member", READY.replace("true", r#"false,"later":1"#), Some(true)),
+            ("nothing said", READY.replace(r#","datastoreReady":true"#, ""), Some(false)),
+            ("null", READY.replace("true", "null"), Some(false)),
+            ("a space", READY.replace(":true", ": false"), Some(true)),
+            ("an escape", READY.replace("01d8", r"\u0030"), Some(false)),
+            ("another type", READY.replace("true", "\"false\""), None),
+            ("cut off", READY.chars().take(200).collect(), None),
+            ("more behind it", format!("{READY}x"), None),
+        ] {
+            let read = ClusterInformation::decode(KEY, text.as_bytes());
+            assert_eq!(read.ok().map(|cluster| cluster.is_locked()), locked, "{what}");
+        }
+    }
+}

@@ -210,3 +210,35 @@ pub(crate) fn write_handle(key: Key, handle: &Handle) -> Op {
         None => Op::delete(key),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Revision, Txn};
+
+    const BLOCK: &str = r#"{"cidr":"10.65.0.8/30","affinity":"host:n","allocations":[0,1,1,null],"unallocated":[3],"attributes":[{"handle_id":"net.a","secondary":{"node":"net.c"}},{"handle_id":"net.b"}],"sequenceNumber":5,"sequenceNumberForAllocation":{"0":1,"1":2,"2":3},"deleted":false}"#;
+
+    fn held(block: &str, id: &str) -> u64 {
+        let key = "/calico/ipam/v2/assignment/ipv4/block/10.65.0.8-30";
+        let mut view = View::default();
+        view.apply(Txn { then: vec![Op::put(key, block)], ..Txn::default() }, Revision(2));
+        counted(&view, &HandleId::new(id).unwrap()).blocks().values().sum()
+    }
+
+    #[test]
+    fn what_a_handle_holds_follows_from_the_blocks_and_a_damaged_one_counts_nothing() {
+        for (id, count) in [("net.a", 1), ("net.b", 2), ("net", 0), ("net.c", 0), ("nobody", 0)] {
+            assert_eq!(held(BLOCK, id), count, "{id}");
+        }
+        for (what, damaged) in [
+            ("an index below 0", BLOCK.replace("[0,1,1,", "[0,-1,1,")),
+            ("an index of no record", BLOCK.replace("[0,1,1,", "[0,1,2,")),
+            ("cut off", BLOCK.chars().take(240).collect()),
+            ("cut off at the end", BLOCK.chars().take(BLOCK.len() - 1).collect()),
+            ("another block", BLOCK.replace("10.65.0.8/30", "10.65.0.12/30")),
+        ] {
+            assert_ne!(damaged, BLOCK, "{what}");
+            assert_eq!(held(&damaged, "net.b"), 0, "{what}");
+        }
+    }
+}
